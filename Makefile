@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo setup lab attacks chaos console shots mail api deb systemd bench live fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo setup lab attacks chaos console shots pages mail api deb systemd bench live fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -96,14 +96,20 @@ chaos: binaries ## run faults; each must end with the census of the undisturbed 
 		python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["name"] == "sensor"][-1])') && \
 	CHAOS_TEST=$$test $(STEP) "faults" tests/chaos/chaos.py $(BIN) $(FAULTS)
 
-console: binaries ## visit the demo's console in headless Chromium, and walk through an empty one (root)
+console: binaries ## visit the demo's console in headless Chromium, judge each page by axe, walk through an empty one (root)
 	@$(NEED) console
+	@AXE=$(TARGET)/axe/axe_playwright_python/axe.min.js $(STEP) "accessibility" tests/console/judge.py $(BIN)
 	@AXE=$(TARGET)/axe/axe_playwright_python/axe.min.js $(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
 	@AXE=$(TARGET)/axe/axe_playwright_python/axe.min.js $(STEP) "newcomer" tests/console/newcomer.py $(BIN)
 
 shots: binaries ## take pictures of all pages of the console into target/shots; DOCS=1 renews those of the documents
 	@$(NEED) console
 	@$(STEP) "shots" tests/console/shots.py $(BIN) $(TARGET)/shots $(if $(DOCS),docs/images)
+
+pages: ## measure the first byte of every page of the console with DEVICES=50000, optimized
+	@$(NEED) build load
+	@$(CARGO) build --quiet --release --no-default-features --features plan --bin netcensus-plan
+	@tests/load/pages.py $(TARGET)/release --devices $(or $(DEVICES),50000)
 
 mail: binaries ## send e-mail to a real mail server on loopback
 	@$(NEED) mail

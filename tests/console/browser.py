@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 
 PATIENCE = 600  # seconds until something counts as hung; no outcome depends on the machine's pace
-DESKTOP, PHONE = (1280, 900), (390, 844)
+DESKTOP, PHONE = (1440, 900), (390, 844)
 
 # Runs in each page before the page's own scripts.
 WATCH = """
@@ -72,13 +72,18 @@ class Driver:
     def run(self, script):
         return self.post("/execute/sync", script=script, args=[])
 
-    def settle(self, script):
+    def settle(self, script, *arguments):
         """Runs a script that calls its last argument with a result."""
-        return self.post("/execute/async", script=script, args=[])
+        return self.post("/execute/async", script=script, args=arguments)
 
     def scheme(self, dark):
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.devtools("Emulation.setEmulatedMedia", features=features)
+
+    def cookie(self, origin, text):
+        """Sets a cookie, such as that of a session."""
+        name, value = text.split("=", 1)
+        self.devtools("Network.setCookie", url=origin, name=name, value=value)
 
     def zone(self, name):
         self.devtools("Emulation.setTimezoneOverride", timezoneId=name)

@@ -4,8 +4,8 @@
     visit.py BIN OUT    BIN holds netcensus-plan; screenshots go to OUT
 
 Fails if the browser logs an error or a warning, if a page violates the content security policy, if a request fails or
-goes to another origin, if a page is wider than a phone's screen, if an expected page is missing, and if axe
-finds a violation on a kind of page: in light, or in dark on a phone. Needs Debian's chromedriver and the file of axe.py.
+goes to another origin, if a page is wider than a phone's screen, if an expected page is missing, and if axe finds a violation in
+the answer to a form: judge.py asks axe about all other pages. Needs Debian's chromedriver and the file of axe.py.
 """
 
 import json
@@ -56,7 +56,7 @@ class Visit:
         self.wrong = []
         self.visited = []
         self.kinds = {}
-        self.judged = set()  # kinds of pages that axe has judged
+        self.judged = 0  # answers to forms that axe has judged
         self.text = ""
         self.streams = 0
 
@@ -82,9 +82,8 @@ class Visit:
         if wide > 0:
             self.note(here, f"is {wide} px wider than a phone's screen")
         self.driver.screenshot(self.out / f"{name}-phone.png")
-        kind = self.kind(self.origin + here).split("?")[0]
-        if kind not in self.judged:
-            self.judged.add(kind)
+        if not url:
+            self.judged += 1
             for where, faults in axe.faults(self.driver):
                 self.wrong += [f"{here}: axe, {where}: {fault}" for fault in faults]
         for violation in self.driver.run("return window.__violations || []"):
@@ -212,7 +211,7 @@ def main():
             visit.note("the console", f"no page shows the tab {tab!r}")
     if not visit.streams:
         visit.note("the console", "no page listens for events")
-    print(f"   {len(visit.visited)} pages visited, {len(visit.judged)} kinds judged by axe, screenshots in {out}")
+    print(f"   {len(visit.visited)} pages visited, {visit.judged} answers to forms judged by axe, screenshots in {out}")
     for what in visit.wrong:
         print(f"   WRONG {what}")
     sys.exit(1 if visit.wrong else 0)

@@ -466,3 +466,18 @@ async fn an_edit_without_a_change_and_an_unknown_device_are_refused() {
     assert_eq!(failure(dir, &["devices", "edit", "10.0.0.1", "--clear", "colour"]).0, 2);
     assert_failure(dir, &["devices", "show", "10.0.0.77"], 1, "devices why");
 }
+
+#[test]
+fn views_are_saved_listed_used_and_deleted() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    printed(dir, &["views", "save", "silent cameras", "--query", "type:camera seen>7d", "--sort=-last_seen"]);
+    let list = document(dir, &["views", "list", "--json"]);
+    assert_has(&list["views"][0], json!({"name": "silent cameras", "shared": true, "devices": 0}));
+    assert!(printed(dir, &["views", "list"]).contains("silent cameras"));
+    assert_eq!(document(dir, &["devices", "--view", "silent cameras", "--json"])["devices"], json!([]));
+    printed(dir, &["devices", "export", "--view", "silent cameras"]);
+    assert_failure(dir, &["devices", "--view", "nothing"], 1, "there is no view 'nothing'");
+    printed(dir, &["views", "delete", "silent cameras"]);
+    assert_eq!(document(dir, &["views", "list", "--json"])["views"], json!([]));
+}

@@ -25,7 +25,7 @@ on_each_database! {
 }
 
 /// Readers who take what there is at once.
-const NONE: Patience = Patience { fresh: Duration::ZERO, first: Duration::ZERO };
+const NONE: Patience = Patience { fresh: Duration::ZERO, first: Duration::ZERO, uploads: Duration::ZERO };
 
 /// An answer, and its header `Age`.
 struct Read {

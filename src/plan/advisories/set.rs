@@ -141,7 +141,7 @@ impl AdvisorySet {
     }
 
     /// The records of these ids, with their ids, in any order.
-    pub(super) async fn records(&self, ids: &[i64]) -> Result<Vec<(i64, Record)>, AdvisoryError> {
+    pub(in crate::plan) async fn records(&self, ids: &[i64]) -> Result<Vec<(i64, Record)>, AdvisoryError> {
         let mut out = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             for row in self.among("SELECT id, body FROM records WHERE id IN (", chunk).await? {

@@ -5,7 +5,10 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use tokio::time::timeout;
+
 use super::inventory::{Revision, View};
+use super::vulnerability_tally::Tally;
 use super::{App, Refusal, aside};
 use crate::advisory::{CveId, Firmware, Products};
 use crate::census::{Category, DeviceId, Reason, Timestamp, Verdict as Counted};
@@ -21,6 +24,8 @@ pub(super) struct Advisories {
     products: OnceLock<Arc<Products>>,
     set: Mutex<Option<(Mark, Arc<AdvisorySet>)>>,
     judged: Mutex<HashMap<SubscriptionId, Arc<Judged>>>,
+    /// Held while devices are judged.
+    turn: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// By what a file is told from the one that took its place.
@@ -41,6 +46,8 @@ pub(super) struct Judged {
     pub(super) devices: BTreeMap<DeviceId, Judgement>,
     /// What is known of the CVEs of these devices.
     pub(super) facts: BTreeMap<CveId, CveFacts>,
+    /// How many devices have each.
+    pub(super) tally: Tally,
     known: HashMap<Subject, Arc<SubjectResult>>,
 }
 
@@ -90,23 +97,57 @@ impl App {
     pub(super) async fn judged(&self, subscription: &SubscriptionId) -> Result<Option<Arc<Judged>>, Refusal> {
         let Some(set) = self.advisory_set().await? else { return Ok(None) };
         let view = self.view(subscription, None).await?;
-        let kept = || self.advisories.judged.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept().get(subscription).cloned().filter(|known| Arc::ptr_eq(&known.set, &set));
-        if let Some(known) = &known
-            && (known.as_of, known.revision) == (view.as_of, view.revision)
-        {
+        let known = self.known_judged(subscription, &set);
+        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view)) {
             return Ok(Some(Arc::clone(known)));
+        }
+        let turn = Arc::clone(&self.advisories.turn);
+        let Some((known, wait)) = known.zip(self.brevity()) else {
+            let _turn = turn.lock_owned().await;
+            return self.judge_now(subscription, set, view).await.map(Some);
+        };
+        let Ok(turn) = turn.try_lock_owned() else { return Ok(Some(known)) };
+        let (app, subscription) = (self.clone(), subscription.clone());
+        let judging = tokio::spawn(async move {
+            let judged = app.judge_now(&subscription, set, view).await;
+            drop(turn);
+            judged
+        });
+        match timeout(wait, judging).await {
+            Ok(Ok(judged)) => judged.map(Some),
+            Ok(Err(error)) => Err(Refusal::Defect(format!("devices were not judged: {error}"))),
+            // It goes on, for a later reader.
+            Err(_) => Ok(Some(known)),
+        }
+    }
+
+    /// What was judged last by this set.
+    fn known_judged(&self, subscription: &SubscriptionId, set: &Arc<AdvisorySet>) -> Option<Arc<Judged>> {
+        let kept = self.advisories.judged.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.get(subscription).cloned().filter(|known| Arc::ptr_eq(&known.set, set))
+    }
+
+    /// Judges the devices of a view, unless somebody did meanwhile. Whoever calls it has the turn.
+    async fn judge_now(
+        &self,
+        subscription: &SubscriptionId,
+        set: Arc<AdvisorySet>,
+        view: Arc<View>,
+    ) -> Result<Arc<Judged>, Refusal> {
+        let known = self.known_judged(subscription, &set);
+        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view)) {
+            return Ok(Arc::clone(known));
         }
         let (products, runtime) = (self.products()?, tokio::runtime::Handle::current());
         let judged =
             aside(move || runtime.block_on(Judged::new(set, &products, &view, known.as_deref()))).await??;
         let judged = Arc::new(judged);
-        let mut kept = kept();
+        let mut kept = self.advisories.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
             kept.clear();
         }
         kept.insert(subscription.clone(), Arc::clone(&judged));
-        Ok(Some(judged))
+        Ok(judged)
     }
 
     /// Where the set is.
@@ -119,6 +160,10 @@ impl App {
 }
 
 impl Judged {
+    fn is_of(&self, view: &View) -> bool {
+        (self.as_of, self.revision) == (view.as_of, view.revision)
+    }
+
     /// Judges the devices of a view. What `former` says about subjects is taken over.
     async fn new(
         set: Arc<AdvisorySet>,
@@ -159,8 +204,20 @@ impl Judged {
             results.values().flat_map(|r| r.found.iter().map(|found| found.cve)).collect();
         cves.sort_unstable();
         cves.dedup();
-        let facts = set.facts(&cves).await?;
-        Ok(Self { as_of: view.as_of, revision: view.revision, set, devices, facts, known: results })
+        let facts = match former {
+            // The set does not change, and reading it takes longer than all else.
+            Some(former) => {
+                let (known, new): (Vec<CveId>, Vec<CveId>) =
+                    cves.into_iter().partition(|cve| former.facts.contains_key(cve));
+                let mut facts = set.facts(&new).await?;
+                facts.extend(known.iter().filter_map(|cve| Some((*cve, former.facts.get(cve)?.clone()))));
+                facts
+            }
+            None => set.facts(&cves).await?,
+        };
+        let tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
+        let (as_of, revision) = (view.as_of, view.revision);
+        Ok(Self { as_of, revision, set, devices, facts, tally, known: results })
     }
 }
 

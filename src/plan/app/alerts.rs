@@ -114,7 +114,11 @@ impl Ground {
     pub(super) async fn load<A: Permission>(app: &App, may: &May<A>) -> Result<Self, Refusal> {
         let now = app.now();
         entitlement(&app.store.plans(may.id()).await?, now)?;
-        let secured = app.inventories()?.security(may.id(), &app.alert_rules()?, now).await?;
+        let (inventories, rules) = (app.inventories()?, app.alert_rules()?);
+        let secured = match app.brevity() {
+            Some(wait) => inventories.security_in(may.id(), &rules, now, wait).await?,
+            None => inventories.security(may.id(), &rules, now).await?,
+        };
         let ground = Self::of(app, may.subscription.id.clone(), secured, now).await?;
         alert_record::record(app, may.id(), &ground).await?;
         Ok(ground)

@@ -25,6 +25,9 @@ pub struct Noted {
     pub past: Option<(Timestamp, Basis)>,
     /// How many notices the reader has not read yet: each page of a subscription shows it.
     pub unread: u64,
+    /// Whether the answer is a page, which shows an older count at once rather than the newest one late: it is replaced when
+    /// the newest is there.
+    pub is_page: bool,
 }
 
 /// An answer is made of an older view; a newer one is being made.
@@ -49,6 +52,11 @@ pub fn noted() -> Noted {
 /// Notes how many notices the reader has not read yet.
 pub(in crate::plan) fn note_unread(unread: u64) {
     NOTED.try_with(|noted| noted.borrow_mut().unread = unread).ok();
+}
+
+/// Notes that the answer is a page.
+pub(in crate::plan) fn note_page() {
+    NOTED.try_with(|noted| noted.borrow_mut().is_page = true).ok();
 }
 
 /// Marks the answer of the present request. Outside a request, nobody asks for the mark.

@@ -20,6 +20,7 @@ mod holders;
 mod laws;
 mod memory;
 mod past;
+mod secured;
 mod surveys;
 mod view;
 mod views;
@@ -36,6 +37,7 @@ use tokio::sync::watch;
 pub use change::{Changed, Check};
 pub use holders::Holders;
 pub use memory::{Kept, Memory};
+pub use secured::Secured;
 pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
 
@@ -47,18 +49,15 @@ use self::views::{Views, Wanted};
 use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
-use crate::census::time::{DAY, SECOND};
+use crate::census::time::MINUTE;
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
     UnlistedFindings,
 };
 use crate::clock::Clock;
 use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
-use crate::security::{self, Ruleset, Security};
 use crate::wire::SubscriptionId;
 use crate::wire::{Explanation, Subject};
-
-const MINUTE: i64 = 60_000_000_000;
 
 /// A classifier that threads share.
 pub type SharedClassifier = Arc<dyn Classifier + Send + Sync>;
@@ -101,9 +100,6 @@ pub struct Inventories {
     states: Arc<Mutex<HashMap<SubscriptionId, Arc<SubscriptionState>>>>,
 }
 
-/// For so long after its first frame, every master of industrial devices in a zone is new.
-const BASELINE: i64 = 7 * DAY;
-
 struct SubscriptionState {
     replica: Replica,
     /// What people decided, and its revision; none before it is loaded.
@@ -120,20 +116,8 @@ struct SubscriptionState {
     changed: watch::Sender<i64>,
     /// The newest alerts and recommendations, and what they were derived of.
     security: Mutex<Option<Secured>>,
-}
-
-/// Alerts and recommendations of the facts and decisions of a revision.
-#[derive(Clone, Debug)]
-pub struct Secured {
-    pub revision: Revision,
-    /// The instant at which they were derived.
-    pub as_of: Timestamp,
-    pub security: Arc<Security>,
-    /// Which devices did something.
-    pub holders: Arc<Holders>,
-    /// Until when they serve although facts changed: to derive them takes a tenth of the time at most, and they are at most ten
-    /// seconds old.
-    rests: Timestamp,
+    /// Held while they are derived for pages, which do not wait.
+    deriving: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl SubscriptionState {
@@ -149,6 +133,7 @@ impl SubscriptionState {
             usage: Use::default(),
             changed: watch::Sender::new(0),
             security: Mutex::default(),
+            deriving: Arc::default(),
         }
     }
 
@@ -320,55 +305,6 @@ impl Inventories {
             Explanation::new(&survey, subject, policy, None)
         };
         self.surveys.run(&state.line, survey).await
-    }
-
-    /// The alerts and recommendations of the present. They are derived again if the facts or decisions changed, and after a
-    /// minute, because postures age.
-    ///
-    /// # Errors
-    /// [`Refusal::Busy`] if too many surveys are waited for; the store's.
-    pub async fn security(
-        &self,
-        subscription: &SubscriptionId,
-        rules: &Arc<Ruleset>,
-        now: Timestamp,
-    ) -> Result<Secured, Refusal> {
-        let state = self.current(subscription).await?;
-        state.usage.note_reader(now);
-        let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) = known.filter(|known| {
-            now < known.rests || known.revision == state.revision() && now.since(known.as_of) < MINUTE
-        }) {
-            return Ok(known);
-        }
-        let place = state.line.place()?;
-        let (inventories, counted, rules) = (self.clone(), Arc::clone(&state), Arc::clone(rules));
-        let survey = move || {
-            let _place = place;
-            let began = inventories.clock.now();
-            let (facts, revision, decisions) = counted.snapshot();
-            let as_of = inventories.instant(&facts, None, now);
-            let policy = &*inventories.policy;
-            let inventory = facts.inventory.admitted(policy);
-            let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, as_of);
-            let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
-            let ended = inventories.clock.now();
-            let rests = ended.plus(ended.since(began).saturating_mul(10).clamp(0, 10 * SECOND));
-            let holders = Arc::new(Holders::of(&survey, &inventory));
-            let secured = Secured { revision, as_of, security, holders, rests };
-            *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
-            secured
-        };
-        self.surveys.run(&state.line, survey).await
-    }
-
-    /// The alerts and recommendations that were derived last, however old; `None` if none were since the start.
-    ///
-    /// # Errors
-    /// The store's, when the facts are loaded.
-    pub async fn known_security(&self, subscription: &SubscriptionId) -> Result<Option<Secured>, Refusal> {
-        let state = self.current(subscription).await?;
-        Ok(state.security.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Counts a subscription as it was at `as_of`, the start of a UTC day, and gives the survey to `read`. `known` tells

@@ -61,10 +61,12 @@ pub mod uploads;
 pub mod views;
 pub mod vulnerabilities;
 mod vulnerability_answers;
+mod vulnerability_tally;
 pub mod zones;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 
@@ -336,12 +338,22 @@ impl App {
         as_of: Option<Timestamp>,
     ) -> Result<Arc<View>, Refusal> {
         let inventories = self.inventories()?;
-        let Served { view, is_older } = inventories.view(subscription, as_of, self.settings.patience).await?;
+        let patience = match freshness::noted().is_page {
+            true => self.settings.patience.of_page(),
+            false => self.settings.patience,
+        };
+        let Served { view, is_older } = inventories.view(subscription, as_of, patience).await?;
         freshness::note(&view, is_older, self.now());
         if as_of.is_none() {
             self.metrics.census(subscription, &view);
         }
         Ok(view)
+    }
+
+    /// How long a page waits for something newer than what is known; `None` if the reader waits until it is there.
+    fn brevity(&self) -> Option<Duration> {
+        let is_brief = freshness::noted().is_page && self.settings.patience != Patience::ENDLESS;
+        is_brief.then_some(self.settings.patience.of_page().uploads)
     }
 
     /// The billable counts for the forecast: of each sealed day, by its newest snapshot, and the present one.

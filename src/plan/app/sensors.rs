@@ -6,9 +6,11 @@ use utoipa::ToSchema;
 use super::suspicion::Suspicion;
 use super::{App, May, Refusal};
 use crate::census::Timestamp;
-use crate::census::time::DAY;
+use crate::census::time::{DAY, HOUR};
 use crate::plan::permission::{ManageSensors, View};
-use crate::plan::store::{By, Enrolling, Enrolment, Expected, Sensor, StoreError, subscription_of};
+use crate::plan::store::{
+    By, Enrolling, Enrolment, Expected, HOURS, Sensor, SensorHour, StoreError, subscription_of,
+};
 use crate::wire::signature::PublicKey;
 use crate::wire::{EnrolResponse, EnrolmentToken};
 use crate::wire::{SensorId, SubscriptionId};
@@ -21,6 +23,13 @@ const ENROLMENTS: i64 = 10;
 pub struct Sensors {
     /// By name.
     pub sensors: Vec<Sensor>,
+}
+
+/// What a sensor told in the last eight days.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct SensorHistory {
+    /// Its hours, the oldest first. Those in which no upload came are left out.
+    pub hours: Vec<SensorHour>,
 }
 
 /// A new enrolment token. It is shown once.
@@ -47,6 +56,13 @@ pub async fn list(app: &App, may: &May<View>) -> Result<Sensors, Refusal> {
 /// One sensor.
 pub async fn show(app: &App, may: &May<View>, sensor: &SensorId) -> Result<Sensor, Refusal> {
     Ok(app.store.sensor(may.id(), sensor).await?)
+}
+
+/// What a sensor told in each hour of the last eight days.
+pub async fn history(app: &App, may: &May<View>, sensor: &SensorId) -> Result<SensorHistory, Refusal> {
+    app.store.sensor(may.id(), sensor).await?;
+    let since = app.now().plus(-HOURS * HOUR);
+    Ok(SensorHistory { hours: app.store.sensor_hours(may.id(), sensor, since).await? })
 }
 
 /// Gives a sensor another name, if the sensor is as `expected`.

@@ -55,6 +55,18 @@ pub async fn list(app: &App, may: &May<View>) -> Result<Views, Refusal> {
     Ok(Views { views: aside(counted).await? })
 }
 
+/// What a view says: of the caller's own views, else of the shared ones.
+///
+/// # Errors
+/// [`Refusal::Hidden`] if there is no such view, or the store's.
+pub(crate) async fn filter_of(app: &App, may: &May<View>, name: &str) -> Result<Filter, Refusal> {
+    let views = app.store.device_views(may.id(), may.by.person_name()).await?;
+    let named = || views.iter().filter(|view| view.name == name);
+    let found = named().find(|view| !view.shared).or_else(|| named().next());
+    let view = found.ok_or_else(|| Refusal::hidden("view", name))?;
+    serde_urlencoded::from_str(&view.filter).map_err(|e| Refusal::invalid(e.to_string()))
+}
+
 /// Saves a view of the caller's own. One of that name is replaced.
 pub async fn save_own(app: &App, may: &May<View>, name: String, new: NewView) -> Result<DeviceView, Refusal> {
     let view = new.view(name, false, &may.by, app)?;

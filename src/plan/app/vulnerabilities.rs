@@ -55,28 +55,11 @@ pub async fn entries(
 ) -> Result<VulnerabilityList, Refusal> {
     gate(app, may).await?;
     let judged = app.judged(may.id()).await?;
-    let mut devices: BTreeMap<CveId, u64> = BTreeMap::new();
-    let mut totals = Totals::default();
-    if let Some(judged) = &judged {
-        let exploited = |found: &Found| judged.facts.get(&found.cve).is_some_and(|facts| facts.kev.is_some());
-        let mut cves: BTreeSet<CveId> = BTreeSet::new();
-        for judgement in judged.devices.values() {
-            let found = &judgement.result.found;
-            for found in found.iter().filter(|found| confidence.takes(found.verdict)) {
-                *devices.entry(found.cve).or_default() += 1;
-            }
-            let confirmed = || found.iter().filter(|found| found.verdict.is_confirmed());
-            totals.devices += u64::from(confirmed().next().is_some());
-            totals.exploited_devices += u64::from(confirmed().any(exploited));
-            cves.extend(confirmed().map(|found| found.cve));
-        }
-        let exploited = |cve: &&CveId| judged.facts.get(*cve).is_some_and(|facts| facts.kev.is_some());
-        totals.exploited_cves = cves.iter().filter(exploited).count() as u64;
-        totals.cves = cves.len() as u64;
-    }
-    let facts = judged.as_ref().map(|judged| &judged.facts);
-    let mut sorted: Vec<(CveId, u64, &CveFacts)> =
-        devices.into_iter().filter_map(|(cve, n)| Some((cve, n, facts?.get(&cve)?))).collect();
+    let of_cves = judged.iter().flat_map(|judged| {
+        let counts = judged.tally.of(confidence).iter();
+        counts.filter_map(|(cve, devices)| Some((*cve, *devices, judged.facts.get(cve)?)))
+    });
+    let mut sorted: Vec<(CveId, u64, &CveFacts)> = of_cves.collect();
     sorted.sort_by_key(|(cve, _, facts)| priority(*cve, facts));
     let entry = |(cve, devices, facts): (CveId, u64, &CveFacts)| VulnerabilityEntry {
         vulnerability: Vulnerability::new(cve, facts),
@@ -87,7 +70,7 @@ pub async fn entries(
         schema: SCHEMA,
         as_of: judged.as_ref().map_or_else(|| app.now(), |judged| judged.as_of),
         set: judged.as_ref().map(|judged| judged.set.summary().clone()),
-        totals,
+        totals: judged.as_ref().map_or_else(Totals::default, |judged| judged.tally.totals),
         vulnerabilities: sorted.into_iter().map(entry).collect(),
         unlisted: 0,
     })
@@ -166,10 +149,11 @@ pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVul
     let unlisted = found.len().saturating_sub(LISTED) as u64;
     found.truncate(LISTED);
     let products = app.products()?;
+    let ids: Vec<i64> = found.iter().map(|(found, _)| found.record).collect();
+    let records: BTreeMap<i64, Record> = judged.set.records(&ids).await?.into_iter().collect();
     let mut vulnerabilities = Vec::with_capacity(found.len());
     for (found, facts) in found {
-        let records = judged.set.of_cve(found.cve).await?;
-        let Some((_, record)) = records.iter().find(|(id, _)| *id == found.record) else { continue };
+        let Some(record) = records.get(&found.record) else { continue };
         let Some(finding) = finding(&products, judgement, found, record, facts) else { continue };
         let vulnerability = Vulnerability::new(found.cve, facts);
         vulnerabilities.push(DeviceVulnerability {

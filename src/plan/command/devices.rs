@@ -10,11 +10,11 @@ use super::arguments::{Attempt, Target};
 use super::changes::print_change;
 use super::device_table::{HEADER, row};
 use super::failure::Failure;
+use super::selection::Selection;
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
 use crate::change::Patch;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
-use crate::listing::Filter;
 use crate::plan::app::devices::{self, Edits};
 use crate::plan::app::{App, May, exports};
 use crate::plan::permission::{self, EditDevices, View};
@@ -28,6 +28,7 @@ use crate::wire::{DeviceEntry, Subject};
     after_help = "Examples:
   netcensus-plan devices --category iot --sort -last_seen
   netcensus-plan devices --query 'vendor:axis ip:10.2.0.0/16 counts:no'
+  netcensus-plan devices --view 'silent cameras'
   netcensus-plan devices why 10.2.0.41
   netcensus-plan devices edit 10.2.0.41 --type camera --name Lobby --dry-run
   netcensus-plan devices merge 10.2.0.41 10.2.0.42 --reason 'one camera, two cards'
@@ -62,67 +63,6 @@ enum Subcommands {
     Split(SplitArguments),
     /// Write all devices to a file
     Export(ExportArguments),
-}
-
-/// A filter of devices, and their order.
-#[derive(Clone, Debug, Args)]
-struct Selection {
-    /// Only devices of this category: network, iot, computer_mobile or unclassified
-    #[arg(long, value_name = "CATEGORY")]
-    category: Option<String>,
-    /// Only devices with this verdict, such as C-IOT
-    #[arg(long, value_name = "ID")]
-    verdict: Option<String>,
-    /// Only devices of this zone
-    #[arg(long, value_name = "NAME")]
-    zone: Option<String>,
-    /// Only devices of this type, such as camera
-    #[arg(long = "type", value_name = "TYPE")]
-    kind: Option<String>,
-    /// Only devices of this vendor
-    #[arg(long, value_name = "NAME")]
-    vendor: Option<String>,
-    /// Only devices with this tag
-    #[arg(long, value_name = "TAG")]
-    tag: Option<String>,
-    /// Only devices of this importance: low, normal or high
-    #[arg(long, value_name = "LEVEL")]
-    importance: Option<String>,
-    /// Only devices that are on the managed list (true) or are not (false)
-    #[arg(long, value_name = "BOOL")]
-    managed: Option<String>,
-    /// Only devices that match, such as 'vendor:axis counts:no seen<7d not tag:lab'. The fields are name, vendor, model,
-    /// os, firmware, location, zone, tag, type, role, category, verdict, importance, counts, random, managed, ip, mac,
-    /// couplings, seen and first; other words are searched in all texts (docs/query.md)
-    #[arg(long, visible_alias = "search", value_name = "QUERY")]
-    query: Option<String>,
-    /// The column to sort by, such as last_seen; prefix with '-' to sort descending
-    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
-    sort: Option<String>,
-    /// The instant at which to count, RFC 3339 [default: now]
-    #[arg(long, value_name = "RFC3339")]
-    as_of: Option<Timestamp>,
-}
-
-impl Selection {
-    fn filter(self) -> Filter {
-        let Self { category, verdict, zone, kind, vendor, tag, importance, managed, query, sort, as_of } =
-            self;
-        Filter {
-            category,
-            verdict,
-            zone,
-            kind,
-            vendor,
-            tag,
-            importance,
-            managed,
-            q: query,
-            sort,
-            as_of: as_of.map(|at| at.to_string()),
-            ..Filter::default()
-        }
-    }
 }
 
 #[derive(Clone, Debug, Args)]
@@ -272,7 +212,8 @@ pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
 async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { target, selection } = arguments;
     let (app, may) = target.may::<View>(By::operator()).await?;
-    let found = devices::matching(&app, &may, &selection.filter()).await?;
+    let filter = selection.filter(&app, &may).await?;
+    let found = devices::matching(&app, &may, &filter).await?;
     let devices: Vec<DeviceEntry> = found.iter().collect();
     if target.common.json {
         return print_json(&json!({"as_of": found.as_of().to_string(), "devices": devices}));
@@ -505,7 +446,8 @@ async fn export(arguments: ExportArguments) -> Result<(), Failure> {
         Format::Csv => exports::Format::Csv,
         Format::Ndjson => exports::Format::Ndjson,
     };
-    let file = exports::file(&app, &may, &selection.filter(), columns.as_deref(), format).await?;
+    let filter = selection.filter(&app, &may.view()).await?;
+    let file = exports::file(&app, &may, &filter, columns.as_deref(), format).await?;
     let mut out: Box<dyn Write> = match &output {
         Some(path) => {
             let file = std::fs::File::create(path).map_err(|e| {

@@ -20,11 +20,13 @@ mod people;
 mod plan;
 mod progress;
 mod remembered;
+mod selection;
 mod serve;
 mod snapshot;
 mod statement;
 mod tokens;
 mod trail;
+mod views;
 mod vulnerabilities;
 
 use std::io::{self, Write as _};
@@ -103,6 +105,9 @@ enum Command {
     Forecast(estimate::ForecastArguments),
     /// List, explain, change and export the devices
     Devices(Box<devices::DevicesCommand>),
+    /// List, save and delete views: lists of devices with a name
+    #[command(subcommand)]
+    Views(views::ViewsCommand),
     /// List, show and undo the changes that people made to devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
@@ -190,6 +195,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Estimate(arguments) => estimate::estimate(arguments).await,
         Command::Forecast(arguments) => estimate::forecast(arguments).await,
         Command::Devices(command) => devices::devices(*command).await,
+        Command::Views(command) => views::run(command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Findings(command) => findings::run(command).await,
         Command::Vulnerabilities(command) => vulnerabilities::run(command).await,

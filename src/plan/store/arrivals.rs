@@ -15,12 +15,11 @@ use super::engine::sql;
 use super::facts::{FactRows, LOGGED, catch_up, content_digest, corrupt, to_json};
 use super::joining::{Joined, Joining, Parts, apply};
 use super::replica::Replica;
-use super::{Scope, Store, StoreError, Work, clocks, plans, snapshots, zones};
+use super::{Scope, Store, StoreError, Work, clocks, plans, sensor_hours, snapshots, zones};
 use crate::billing::timeline;
 use crate::census::{Timestamp, Zone};
 use crate::plan::crash::crash_point;
-use crate::wire::Upload;
-use crate::wire::{SensorId, SubscriptionId};
+use crate::wire::{Health, SensorId, SubscriptionId, Upload};
 
 /// The shortest time between two entries about a fork in the audit trail, in nanoseconds.
 const FORK_TOLD_EVERY: i64 = 3_600_000_000_000;
@@ -109,7 +108,15 @@ enum Look {
     New {
         forked: bool,
         lost: bool,
+        before: Before,
     },
+}
+
+/// What the sensor told by the upload before.
+#[derive(Default)]
+struct Before {
+    health: Option<Health>,
+    at: Option<Timestamp>,
 }
 
 /// Why uploads could not be stored together.
@@ -240,9 +247,12 @@ impl Store {
                 (Look::Settled(outcome), _) => outcome,
                 (Look::New { .. }, None) => Err(UNANSWERED),
                 (Look::New { .. }, Some(Err(refusal))) => Err(refusal),
-                (Look::New { forked, lost }, Some(Ok(joined))) => {
+                (Look::New { forked, lost, before }, Some(Ok(joined))) => {
                     newest = newest.saturating_add(1);
                     self.record(&mut work, subscription, arrival, &joined, newest).await?;
+                    let (health, now) = (before.health.as_ref(), (&arrival.upload.health, arrival.at));
+                    sensor_hours::add(&mut work, subscription, &arrival.sensor, (health, before.at), now)
+                        .await?;
                     if forked {
                         note_fork(&mut work, subscription, &arrival.sensor, arrival.at).await?;
                     }
@@ -340,10 +350,13 @@ async fn bind(
 /// Looks whether an upload is new.
 async fn look(work: &mut Work, subscription: &SubscriptionId, arrival: &Arrival) -> Result<Look, StoreError> {
     let Arrival { sensor, upload, sequence, digest, request, at, .. } = arrival;
-    let query = sql("SELECT receipt FROM sensor WHERE subscription = $1 AND id = $2");
-    let newest = match work.row(query.bind(subscription).bind(sensor)).await? {
-        Some(row) => row.int("receipt")?,
-        None => 0,
+    let query = sql("SELECT receipt, uploaded_at, health FROM sensor WHERE subscription = $1 AND id = $2");
+    let (newest, before) = match work.row(query.bind(subscription).bind(sensor)).await? {
+        Some(row) => {
+            let health = row.opt_text("health")?.and_then(|text| serde_json::from_str(&text).ok());
+            (row.int("receipt")?, Before { health, at: row.opt_int("uploaded_at")?.map(Timestamp) })
+        }
+        None => (0, Before::default()),
     };
     // A sensor of an older version, or without its state, sends no number. It cannot be checked.
     let known = upload.health.receipt.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
@@ -351,7 +364,7 @@ async fn look(work: &mut Work, subscription: &SubscriptionId, arrival: &Arrival)
     let query = "SELECT digest, revision, request FROM upload
                  WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
     let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(*sequence);
-    let Some(row) = work.row(name).await? else { return Ok(Look::New { forked, lost }) };
+    let Some(row) = work.row(name).await? else { return Ok(Look::New { forked, lost, before }) };
     if row.blob("digest")? != digest {
         let (epoch, sequence) = (upload.epoch.clone(), upload.sequence);
         return Ok(Look::Settled(Err(StoreError::UploadConflict { epoch, sequence })));

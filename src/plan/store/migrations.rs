@@ -31,6 +31,7 @@ migrations! {
     "000" 8 "notices";
     "000" 9 "conduct";
     "00" 10 "alert_life";
+    "00" 11 "sensor_hours";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -19,6 +19,8 @@ use crate::wire::SubscriptionId;
 
 /// How long a reader waits for the newest view before an older one serves.
 const FRESH: Duration = Duration::from_secs(2);
+/// How long a page waits for the newest view if the older one lacks nothing but uploads.
+const BRIEF: Duration = Duration::from_millis(40);
 /// How long a reader waits if there is no view yet: less than a request may take.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -29,16 +31,23 @@ pub struct Patience {
     pub fresh: Duration,
     /// For any, if there is none yet.
     pub first: Duration,
+    /// As `fresh`, if the older one has all that people decided, so that they see what they changed.
+    pub uploads: Duration,
 }
 
 impl Patience {
     /// For commands, which wait for the newest however long it takes.
-    pub const ENDLESS: Self = Self { fresh: Duration::MAX, first: Duration::MAX };
+    pub const ENDLESS: Self = Self { fresh: Duration::MAX, first: Duration::MAX, uploads: Duration::MAX };
+
+    /// For pages. Commands and tests wait.
+    pub(in crate::plan::app) fn of_page(self) -> Self {
+        Self { uploads: self.uploads.min(if self == Self::ENDLESS { Duration::MAX } else { BRIEF }), ..self }
+    }
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { fresh: FRESH, first: FIRST }
+        Self { fresh: FRESH, first: FIRST, uploads: FRESH }
     }
 }
 
@@ -151,6 +160,13 @@ impl Views {
         kept
     }
 
+    /// Whether the view that a reader may get instead has all that people decided.
+    fn has_decisions(&self, wanted: &Wanted) -> bool {
+        let known = self.known();
+        let kept = known.default.as_ref().filter(|_| wanted.as_of.is_none());
+        kept.is_some_and(|view| view.revision.decisions >= wanted.revision.decisions)
+    }
+
     /// The end of the first view of that instant that is being made. It need not count all that a reader wants.
     fn first_end(&self, as_of: Option<Timestamp>) -> Option<watch::Receiver<Outcome>> {
         Some(self.known().making.iter().find(|m| m.as_of == as_of)?.end.clone())
@@ -197,7 +213,11 @@ impl Inventories {
             if let Some(view) = state.views.find(&wanted) {
                 return served(view, false);
             }
-            match ended(self.join(subscription, state, &wanted)?, until(patience.fresh)).await {
+            let patient = match state.views.has_decisions(&wanted) {
+                true => patience.uploads.min(patience.fresh),
+                false => patience.fresh,
+            };
+            match ended(self.join(subscription, state, &wanted)?, until(patient)).await {
                 Some(made) => {
                     let view = made?;
                     if wanted.takes_new(&view) {

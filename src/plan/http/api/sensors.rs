@@ -11,7 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::census::{Timestamp, time::rfc3339};
 use crate::operation;
-use crate::plan::app::sensors::{self, Sensors};
+use crate::plan::app::sensors::{self, SensorHistory, Sensors};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::auth::Origin;
 use crate::plan::http::conditional::{ShownOnce, tagged_by};
@@ -48,6 +48,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(operation!(list))
         .routes(operation!(show, 404))
+        .routes(operation!(history, 404))
         .routes(operation!(rename, 404, 412, 428))
         .routes(operation!(create_token))
         .routes(operation!(revoke, 404))
@@ -83,6 +84,17 @@ async fn show(
 ) -> Result<Response, Problem> {
     let sensor = sensors::show(&app, &may, &sensors::known(&sensor)?).await?;
     Ok(tagged_by(StatusCode::OK, &sensor, &sensor.by_hand()))
+}
+
+/// What a sensor told in each hour of the last eight days: frames, drops, starts, and how steadily it uploads.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/history", tag = "sensors",
+    params(("sensor" = String, Path, description = "sensor")), responses((status = 200, body = SensorHistory)))]
+async fn history(
+    State(app): State<App>,
+    may: May<View>,
+    Segment(sensor): Segment<String>,
+) -> Result<Body<SensorHistory>, Problem> {
+    Ok(Body(sensors::history(&app, &may, &sensors::known(&sensor)?).await?))
 }
 
 /// Gives a sensor another name. Takes the `ETag` of the sensor as `If-Match`.

@@ -31,6 +31,8 @@ mod problems;
 mod provider;
 mod roles;
 mod rules;
+mod sensor;
+mod sensor_chart;
 mod sensors;
 mod session;
 mod show;
@@ -106,6 +108,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/roles/unbind", post(roles::unbind))
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
+        .route("/sensors/{sensor}", get(sensor::show))
         .route("/sensors/{sensor}/rename", get(sensors::back).post(sensors::rename))
         .route("/sensors/{sensor}/revoke", get(sensors::back).post(sensors::revoke))
         .route("/snapshots", get(snapshots::list))

@@ -8,7 +8,7 @@ use crate::wire::{Basis, SubscriptionId};
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
@@ -145,6 +145,9 @@ impl<T: FromRequestParts<App, Rejection = Problem> + Reader + Send + Sync> FromR
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        if parts.method == Method::GET {
+            freshness::note_page();
+        }
         let reader = T::from_request_parts(parts, app).await?;
         if let Some((subscription, person)) = reader.of_subscription() {
             freshness::note_unread(notices::unread(app, subscription, person).await?);

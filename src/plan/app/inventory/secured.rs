@@ -1,0 +1,112 @@
+//! Alerts and recommendations of a subscription: derived in the line of surveys, and kept until something changes.
+
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::super::Refusal;
+use super::holders::Holders;
+use super::{Inventories, Revision};
+use crate::census::time::{DAY, MINUTE, SECOND};
+use crate::census::{Survey, Timestamp};
+use crate::security::{self, Ruleset, Security};
+use crate::wire::SubscriptionId;
+
+/// For so long after its first frame, every master of industrial devices in a zone is new.
+const BASELINE: i64 = 7 * DAY;
+
+/// Alerts and recommendations of the facts and decisions of a revision.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    pub revision: Revision,
+    /// The instant at which they were derived.
+    pub as_of: Timestamp,
+    pub security: Arc<Security>,
+    /// Which devices did something.
+    pub holders: Arc<Holders>,
+    /// Until when they serve although facts changed: to derive them takes a tenth of the time at most, and they are at most ten
+    /// seconds old.
+    rests: Timestamp,
+}
+
+impl Inventories {
+    /// As [`Self::security`], or what is known of the same decisions if the newest is not derived in so long. Then it is derived
+    /// all the same, for a later reader.
+    ///
+    /// # Errors
+    /// Those of [`Self::security`].
+    pub async fn security_in(
+        &self,
+        subscription: &SubscriptionId,
+        rules: &Arc<Ruleset>,
+        now: Timestamp,
+        wait: Duration,
+    ) -> Result<Secured, Refusal> {
+        let state = self.current(subscription).await?;
+        let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let decided = state.revision().decisions;
+        let Some(known) = known.filter(|known| known.revision.decisions >= decided) else {
+            return self.security(subscription, rules, now).await;
+        };
+        let Ok(turn) = Arc::clone(&state.deriving).try_lock_owned() else { return Ok(known) };
+        let (inventories, subscription, rules) = (self.clone(), subscription.clone(), Arc::clone(rules));
+        let deriving = tokio::spawn(async move {
+            let derived = inventories.security(&subscription, &rules, now).await;
+            drop(turn);
+            derived
+        });
+        match tokio::time::timeout(wait, deriving).await {
+            Ok(Ok(derived)) => derived,
+            Ok(Err(error)) => Err(Refusal::Defect(format!("alerts were not derived: {error}"))),
+            Err(_) => Ok(known),
+        }
+    }
+
+    /// The alerts and recommendations of the present. They are derived again if the facts or decisions changed, and after a
+    /// minute, because postures age.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] if too many surveys are waited for; the store's.
+    pub async fn security(
+        &self,
+        subscription: &SubscriptionId,
+        rules: &Arc<Ruleset>,
+        now: Timestamp,
+    ) -> Result<Secured, Refusal> {
+        let state = self.current(subscription).await?;
+        state.usage.note_reader(now);
+        let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) = known.filter(|known| {
+            now < known.rests || known.revision == state.revision() && now.since(known.as_of) < MINUTE
+        }) {
+            return Ok(known);
+        }
+        let place = state.line.place()?;
+        let (inventories, counted, rules) = (self.clone(), Arc::clone(&state), Arc::clone(rules));
+        let survey = move || {
+            let _place = place;
+            let began = inventories.clock.now();
+            let (facts, revision, decisions) = counted.snapshot();
+            let as_of = inventories.instant(&facts, None, now);
+            let policy = &*inventories.policy;
+            let inventory = facts.inventory.admitted(policy);
+            let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, as_of);
+            let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
+            let ended = inventories.clock.now();
+            let rests = ended.plus(ended.since(began).saturating_mul(10).clamp(0, 10 * SECOND));
+            let holders = Arc::new(Holders::of(&survey, &inventory));
+            let secured = Secured { revision, as_of, security, holders, rests };
+            *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
+            secured
+        };
+        self.surveys.run(&state.line, survey).await
+    }
+
+    /// The alerts and recommendations that were derived last, however old; `None` if none were since the start.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn known_security(&self, subscription: &SubscriptionId) -> Result<Option<Secured>, Refusal> {
+        let state = self.current(subscription).await?;
+        Ok(state.security.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+}
