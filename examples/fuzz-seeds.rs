@@ -186,6 +186,7 @@ fn upload() -> Upload {
         memory: usize::MAX,
         tunnels: Default::default(),
         indicators: netcensus::security::Indicators::default(),
+        threads: 1,
     };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;
     let zone = inventory.zones.into_values().next().expect("a replay has one zone");
