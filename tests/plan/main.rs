@@ -35,6 +35,7 @@ mod lists;
 mod managed;
 mod map;
 mod notices;
+mod ocsf;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;

@@ -99,7 +99,7 @@ pub async fn list(app: &App, may: &May<View>) -> Result<NoticeList, Refusal> {
     let read_to = app.store.notices_read(may.id(), person).await?;
     let withheld = is_withheld(app, may.id()).await?;
     let mut notices = app.store.notices(may.id(), LISTED).await?;
-    notices.retain(|n| !off.contains(&n.kind) && !(withheld && n.kind == NoticeKind::AlertOpen));
+    notices.retain(|n| !(off.contains(&n.kind) || withheld && n.kind == NoticeKind::AlertOpen));
     let unread = unread(app, may.id(), person).await?;
     Ok(NoticeList { schema: SCHEMA, unread, read_to, notices })
 }
