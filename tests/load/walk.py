@@ -10,7 +10,7 @@ ROUTER = pathlib.Path(__file__).resolve().parent.parent.parent / "src/plan/http/
 # Pages that no link leads to: answers to events and files, and pages for those who are not signed in.
 UNLINKED = {"/events", "/login", "/login/oidc", "/login/oidc/callback", "/login/{}", "/invitation/{}", "/setup/{}", "/assets/{}", "/favicon.ico",
             "/jobs/{}", "/"}
-BACK = {"back", "back_here"}  # GETs of forms, which lead back to their page
+BACK = "back"  # begins the names of GETs of forms, which lead back to their page
 
 
 def routes():
@@ -20,7 +20,7 @@ def routes():
     out = set()
     for part, base in ((tenant, "~"), (rest, "")):
         for path, handler in re.findall(r'\.route\("([^"]+)", get\(\w+::(\w+)\)', part):
-            if handler not in BACK:
+            if not handler.startswith(BACK):
                 out.add(base + (re.sub(r"\{\w+\}", "{}", path) if path != "/" or not base else ""))
     return {path for path in out if path.removeprefix("~") not in UNLINKED or path == "~"}
 
