@@ -5,16 +5,16 @@ use std::io;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// `PACKET_FANOUT`, `PACKET_FANOUT_DATA`, and its mode in which a program decides; linux/if_packet.h.
-const FANOUT: libc::c_int = 18;
-const FANOUT_DATA: libc::c_int = 22;
-const BY_PROGRAM: u32 = 6;
-/// The kernel draws a number that no other group has.
-const UNIQUE: u32 = 0x2000;
+use libc::{
+    BPF_A, BPF_ABS, BPF_ALU, BPF_H, BPF_JA, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_MISC, BPF_MUL, BPF_RET,
+    BPF_RSH, BPF_TAX, BPF_W, BPF_X, BPF_XOR, PACKET_FANOUT, PACKET_FANOUT_CBPF, PACKET_FANOUT_DATA,
+    PACKET_FANOUT_FLAG_UNIQUEID, sock_filter,
+};
+
 /// The upper 16 bits are the mode and its flags.
 const MODE: u32 = 16;
-/// What the program finds there is counted from the start of the frame; linux/filter.h.
-const LINK: u32 = (-0x20_0000_i32).cast_unsigned();
+/// What the program finds there is counted from the start of the frame.
+const LINK: u32 = libc::SKF_LL_OFF.cast_unsigned();
 
 /// The group of the rings of an interface. Each ring has a copy.
 #[derive(Clone, Debug, Default)]
@@ -28,66 +28,64 @@ impl Group {
     pub(super) fn join(&self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let mut number = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = *number
-            && set(socket, FANOUT, &(BY_PROGRAM << MODE | u32::from(known))).is_ok()
+            && set(socket, PACKET_FANOUT, &(PACKET_FANOUT_CBPF << MODE | u32::from(known))).is_ok()
         {
             return Ok(());
         }
-        // The first one, or the interface was away and its group is gone.
-        set(socket, FANOUT, &((BY_PROGRAM | UNIQUE) << MODE))?;
+        // The first one, or the interface was away and its group is gone: the kernel draws a number that no other group has.
+        set(socket, PACKET_FANOUT, &((PACKET_FANOUT_CBPF | PACKET_FANOUT_FLAG_UNIQUEID) << MODE))?;
         let program = program();
         // Its length is a constant.
         let length = u16::try_from(program.len()).unwrap_or_default();
-        set(socket, FANOUT_DATA, &libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() })?;
+        set(
+            socket,
+            PACKET_FANOUT_DATA,
+            &libc::sock_fprog { len: length, filter: program.as_ptr().cast_mut() },
+        )?;
         // The upper bits repeat the mode.
-        *number = u16::try_from(get(socket, FANOUT)? & 0xffff).ok();
+        *number = u16::try_from(get(socket, PACKET_FANOUT)? & 0xffff).ok();
         Ok(())
     }
 }
 
 /// A classic BPF program that returns a number which depends on the two addresses of a packet, or of a question or an answer of
 /// ARP, and otherwise on the cards. The kernel takes its remainder by the number of rings. If a frame is cut, it is 0.
-fn program() -> [libc::sock_filter; 23] {
-    const LOAD_HALF: u16 = 0x28;
-    const LOAD: u16 = 0x20;
-    const TO_X: u16 = 0x07;
-    const IF_EQUAL: u16 = 0x15;
-    const GO: u16 = 0x05;
-    const XOR_X: u16 = 0xac;
-    const MULTIPLY: u16 = 0x24;
-    const SHIFT: u16 = 0x74;
-    const RETURN: u16 = 0x16;
-    let step = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
+#[expect(clippy::cast_possible_truncation, reason = "codes have 16 bits")]
+fn program() -> [sock_filter; 23] {
+    let step = |code: u32, k| sock_filter { code: code as u16, jt: 0, jf: 0, k };
     // A jump counts the steps that it leaves out.
-    let to = |jt, k| libc::sock_filter { code: IF_EQUAL, jt, jf: 0, k };
-    let load = |offset: u32| step(LOAD, LINK.wrapping_add(offset));
+    let to = |jt, k| sock_filter { code: (BPF_JMP | BPF_JEQ | BPF_K) as u16, jt, jf: 0, k };
+    let load = |size, offset: u32| step(BPF_LD | size | BPF_ABS, LINK.wrapping_add(offset));
+    let word = |offset| load(BPF_W, offset);
+    let (keep, go) = (step(BPF_MISC | BPF_TAX, 0), |k| step(BPF_JMP | BPF_JA, k));
     [
-        step(LOAD_HALF, LINK.wrapping_add(12)),
+        load(BPF_H, 12),
         to(6, 0x0800),
         to(9, 0x0806),
         to(12, 0x86dd),
         // Cards.
-        load(2),
-        step(TO_X, 0),
-        load(8),
-        step(GO, 11),
+        word(2),
+        keep,
+        word(8),
+        go(11),
         // IPv4.
-        load(26),
-        step(TO_X, 0),
-        load(30),
-        step(GO, 7),
+        word(26),
+        keep,
+        word(30),
+        go(7),
         // ARP.
-        load(28),
-        step(TO_X, 0),
-        load(38),
-        step(GO, 3),
+        word(28),
+        keep,
+        word(38),
+        go(3),
         // IPv6: the last words of both addresses.
-        load(34),
-        step(TO_X, 0),
-        load(50),
-        step(XOR_X, 0),
-        step(MULTIPLY, 0x9e37_79b9),
-        step(SHIFT, 16),
-        step(RETURN, 0),
+        word(34),
+        keep,
+        word(50),
+        step(BPF_ALU | BPF_XOR | BPF_X, 0),
+        step(BPF_ALU | BPF_MUL | BPF_K, 0x9e37_79b9),
+        step(BPF_ALU | BPF_RSH | BPF_K, 16),
+        step(BPF_RET | BPF_A, 0),
     ]
 }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::alert_life::{AlertState, Life};
+use super::alert_life::AlertState;
 use crate::census::Timestamp;
 use crate::census::time::{DAY, HOUR, rfc3339};
 use crate::security::{Alert, AlertId, Severity, Standing};
@@ -28,8 +28,6 @@ pub enum WithdrawnWhy {
     Rule,
     /// Its device has another category, for which the rule does not apply.
     Class,
-    /// Its indicator is in no feed any more.
-    Feed,
     /// Its device was merged, split or deleted.
     Merge,
     /// The facts changed on which it rested.
@@ -42,7 +40,6 @@ impl WithdrawnWhy {
         match self {
             Self::Rule => "its rule changed or was turned off",
             Self::Class => "its device has another category now, for which the rule does not apply",
-            Self::Feed => "its indicator is in no feed any more",
             Self::Merge => "its device was merged with another, split or deleted",
             Self::Facts => "the facts on which it rested changed",
         }
@@ -87,9 +84,6 @@ pub struct LedgerEntry {
     /// When and why it was withdrawn; left out if it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub withdrawn: Option<Withdrawal>,
-    /// The feeds that held its indicator when it was shown last.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub feeds: Vec<String>,
 }
 
 /// What happened to an alert.
@@ -111,6 +105,24 @@ pub enum LedgerEvent {
 }
 
 impl LedgerEntry {
+    /// Of an alert that is shown for the first time.
+    fn new(&Showing { alert, state }: &Showing<'_>, now: Timestamp) -> Self {
+        Self {
+            id: alert.id,
+            newest_id: alert.id,
+            rule: alert.rule.clone(),
+            title: alert.title.clone(),
+            severity: alert.severity,
+            device: alert.device.clone(),
+            object: alert.object.clone(),
+            shown_at: now,
+            last: alert.last,
+            state,
+            period: 0,
+            withdrawn: None,
+        }
+    }
+
     /// Whether people are told of it: it is open, of Medium or above, and was not withdrawn.
     pub fn is_news(&self) -> bool {
         self.withdrawn.is_none() && self.state.is_open() && self.severity >= Severity::Medium
@@ -157,9 +169,7 @@ pub struct AlertLedger {
 #[derive(Clone, Copy, Debug)]
 pub struct Showing<'a> {
     pub alert: &'a Alert,
-    pub life: Life,
-    /// The feeds that hold its indicator.
-    pub feeds: &'a [String],
+    pub state: AlertState,
 }
 
 /// What changes in the ledger.
@@ -244,25 +254,11 @@ impl LedgerSteps {
             id: alert.id,
             event: LedgerEvent::Shown { severity: alert.severity },
         });
-        self.entries.push(LedgerEntry {
-            id: alert.id,
-            newest_id: alert.id,
-            rule: alert.rule.clone(),
-            title: alert.title.clone(),
-            severity: alert.severity,
-            device: alert.device.clone(),
-            object: alert.object.clone(),
-            shown_at: now,
-            last: alert.last,
-            state: showing.life.state,
-            period: 0,
-            withdrawn: None,
-            feeds: showing.feeds.to_vec(),
-        });
+        self.entries.push(LedgerEntry::new(showing, now));
     }
 
     fn go_on(&mut self, entry: &LedgerEntry, showing: &Showing<'_>, now: Timestamp) {
-        let (alert, state) = (showing.alert, showing.life.state);
+        let &Showing { alert, state } = showing;
         let mut line = |event| self.lines.push(LedgerLine { at: now, id: entry.id, event });
         if entry.withdrawn.is_some() {
             line(LedgerEvent::Returned);
@@ -280,18 +276,10 @@ impl LedgerSteps {
         let last = if alert.last.since(entry.last) >= HOUR { alert.last } else { entry.last };
         let newest = LedgerEntry {
             id: entry.id,
-            newest_id: alert.id,
-            rule: alert.rule.clone(),
-            title: alert.title.clone(),
-            severity: alert.severity,
-            device: alert.device.clone(),
-            object: alert.object.clone(),
             shown_at: entry.shown_at,
             last,
-            state,
             period,
-            withdrawn: None,
-            feeds: showing.feeds.to_vec(),
+            ..LedgerEntry::new(showing, now)
         };
         if newest != *entry {
             self.entries.push(newest);
@@ -314,9 +302,7 @@ mod tests {
         state: AlertState,
         now: Timestamp,
     ) -> Vec<LedgerEvent> {
-        let life = Life { state, ..Life::default() };
-        let showing: Vec<Showing<'_>> =
-            alerts.iter().map(|alert| Showing { alert, life, feeds: &[] }).collect();
+        let showing: Vec<Showing<'_>> = alerts.iter().map(|alert| Showing { alert, state }).collect();
         let steps = ledger.steps(&showing, |_| WithdrawnWhy::Rule, now);
         ledger.take(&steps);
         steps.lines.into_iter().map(|line| line.event).collect()

@@ -26,8 +26,7 @@ pub(super) fn missed(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) {
     const LONGEST: usize = 64;
     /// What is asked by mistake: names of the own network, and suffixes that were added to them.
     const OWN: [&str; 8] = ["arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intranet"];
-    let is_miss = |high: u8, low: u8| high & 0x80 != 0 && low & 0x0f == NAME_ERROR;
-    if !matches!(bytes, [_, _, high, low, ..] if is_miss(*high, *low)) {
+    if !matches!(bytes, [_, _, 0x80..=0x87, low, ..] if low & 0x0f == NAME_ERROR) {
         return;
     }
     let Some((_, name, _, _)) = question(bytes) else { return };

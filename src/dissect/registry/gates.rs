@@ -68,14 +68,14 @@ impl Gates {
         };
         let mut key = 0;
         while key < keys.len() {
-            let gates = match keys[key] {
-                Key::From(port) => &mut self.from[port as usize],
-                Key::To(port) => &mut self.to[port as usize],
-                _ => &mut self.from[0],
+            let known = match keys[key] {
+                Key::From(port) => Some(&mut self.from[port as usize]),
+                Key::To(port) => Some(&mut self.to[port as usize]),
+                _ => None,
             };
-            if matches!(keys[key], Key::From(_) | Key::To(_)) {
+            if let Some(known) = known {
                 // Two questions would have to be asked: let all through.
-                *gates = if *gates == CLOSED { gate } else { OPEN };
+                *known = if *known == CLOSED { gate } else { OPEN };
             }
             key += 1;
         }

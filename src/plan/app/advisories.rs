@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::inventory::{Revision, View};
 use super::vulnerability_tally::Tally;
-use super::{App, Refusal, aside};
+use super::{App, Refusal, aside, freshness};
 use crate::advisory::{CveId, Firmware, Products};
 use crate::census::{Category, DeviceId, Reason, Timestamp, Verdict as Counted};
 use crate::plan::advisories::{AdvisoryError, AdvisorySet, CveFacts, Subject, SubjectResult, judge};
@@ -102,11 +102,17 @@ impl App {
             return Ok(Some(Arc::clone(known)));
         }
         let turn = Arc::clone(&self.advisories.turn);
-        let Some((known, wait)) = known.zip(self.brevity()) else {
+        let now = self.now();
+        let lately = known.filter(|known| now.since(known.as_of) < freshness::STALE);
+        let Some((known, wait)) = lately.zip(self.brevity()) else {
             let _turn = turn.lock_owned().await;
             return self.judge_now(subscription, set, view).await.map(Some);
         };
-        let Ok(turn) = turn.try_lock_owned() else { return Ok(Some(known)) };
+        let older = || {
+            freshness::note_older(known.as_of, known.as_of, now);
+            Ok(Some(Arc::clone(&known)))
+        };
+        let Ok(turn) = turn.try_lock_owned() else { return older() };
         let (app, subscription) = (self.clone(), subscription.clone());
         let judging = tokio::spawn(async move {
             let judged = app.judge_now(&subscription, set, view).await;
@@ -117,7 +123,7 @@ impl App {
             Ok(Ok(judged)) => judged.map(Some),
             Ok(Err(error)) => Err(Refusal::Defect(format!("devices were not judged: {error}"))),
             // It goes on, for a later reader.
-            Err(_) => Ok(Some(known)),
+            Err(_) => older(),
         }
     }
 

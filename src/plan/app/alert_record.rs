@@ -1,17 +1,18 @@
 //! The ledger of alerts: recording what is shown, and answering what was shown, told and withdrawn.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::alerts::Ground;
+use super::inventory::Revision;
 use super::{App, May, Refusal};
 use crate::census::Timestamp;
 use crate::census::time::{HOUR, rfc3339};
 use crate::plan::alert_ledger::{LedgerEntry, LedgerLine, Showing, WithdrawnWhy};
-use crate::plan::alert_life::{AlertDecision, AlertState, Life};
+use crate::plan::alert_life::{AlertDecision, AlertState};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::View;
 use crate::plan::store::{NumberedLine, StoreError};
@@ -111,8 +112,8 @@ pub struct WithdrawnList {
 /// Of which derivation the ledger has the alerts, so that a reader who asks again costs nothing.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// By the instant of a derivation and its place in memory.
-    read: Mutex<HashMap<SubscriptionId, (Timestamp, usize)>>,
+    /// By what a derivation was made of, and its instant.
+    read: Mutex<HashMap<SubscriptionId, (Revision, Timestamp)>>,
     /// By what the job derived them of, and when.
     derived: Mutex<HashMap<SubscriptionId, (Revisions, Timestamp)>>,
 }
@@ -137,35 +138,21 @@ const AGES: i64 = HOUR;
 
 /// Records what is shown, if it was not recorded yet.
 pub(super) async fn record(app: &App, subscription: &SubscriptionId, ground: &Ground) -> Result<(), Refusal> {
-    let security = &ground.secured.security;
-    let mark = (ground.secured.as_of, std::sync::Arc::as_ptr(security).addr());
-    if app.recorded_alerts.read.lock().unwrap_or_else(PoisonError::into_inner).get(subscription)
-        == Some(&mark)
-    {
+    let mark = (ground.secured.revision, ground.secured.as_of);
+    let read = || app.recorded_alerts.read.lock().unwrap_or_else(PoisonError::into_inner);
+    if read().get(subscription) == Some(&mark) {
         return Ok(());
     }
     write(app, subscription, ground).await?;
-    app.recorded_alerts
-        .read
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(subscription.clone(), mark);
+    read().insert(subscription.clone(), mark);
     Ok(())
 }
 
 async fn write(app: &App, subscription: &SubscriptionId, ground: &Ground) -> Result<(), Refusal> {
     let rules = app.alert_rules()?;
-    let lives: BTreeMap<AlertId, Life> = ground
-        .records()
-        .map(|r| (r.alert.id, Life { state: r.state, muted_by: r.muted_by, since: r.since }))
-        .collect();
-    let showing: Vec<Showing<'_>> = ground
-        .secured
-        .security
-        .alerts
-        .iter()
-        .map(|alert| Showing { alert, life: lives.get(&alert.id).copied().unwrap_or_default(), feeds: &[] })
-        .collect();
+    let alerts = ground.secured.security.alerts.iter();
+    let showing: Vec<Showing<'_>> =
+        alerts.map(|alert| Showing { alert, state: ground.life(alert).state }).collect();
     let gone = |entry: &LedgerEntry| why_gone(entry, &rules, ground);
     let recorded = app.store.record_alerts(subscription, |ledger| ledger.steps(&showing, gone, ground.now));
     let unrecorded = recorded.await?;

@@ -7,10 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::Secured;
-use super::{App, May, Refusal, alert_record};
+use super::{App, May, Refusal, alert_record, freshness};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
-use crate::plan::alert_life::{AlertDecision, AlertState, decision, life};
+use crate::plan::alert_life::{AlertDecision, AlertState, Life, decision, life};
 use crate::plan::entitlement::entitlement;
 use crate::plan::mute::Mute;
 use crate::plan::permission::{Permission, View};
@@ -115,12 +115,18 @@ impl Ground {
         let now = app.now();
         entitlement(&app.store.plans(may.id()).await?, now)?;
         let (inventories, rules) = (app.inventories()?, app.alert_rules()?);
-        let secured = match app.brevity() {
+        let (secured, is_older) = match app.brevity() {
             Some(wait) => inventories.security_in(may.id(), &rules, now, wait).await?,
-            None => inventories.security(may.id(), &rules, now).await?,
+            None => (inventories.security(may.id(), &rules, now).await?, false),
         };
+        if is_older {
+            freshness::note_older(secured.as_of, secured.as_of, now);
+        }
         let ground = Self::of(app, may.subscription.id.clone(), secured, now).await?;
-        alert_record::record(app, may.id(), &ground).await?;
+        // What is older would seem to take back what another service recorded since.
+        if !is_older {
+            alert_record::record(app, may.id(), &ground).await?;
+        }
         Ok(ground)
     }
 
@@ -137,16 +143,15 @@ impl Ground {
 
     /// An alert and the stage of its life.
     pub(super) fn record(&self, alert: &Alert) -> AlertRecord {
-        let decided = decision(alert, &self.decisions);
+        let Life { state, muted_by, since } = self.life(alert);
+        let decision = decision(alert, &self.decisions).cloned();
+        AlertRecord { alert: alert.clone(), state, since, muted_by, decision }
+    }
+
+    /// The stage of an alert in its life.
+    pub(super) fn life(&self, alert: &Alert) -> Life {
         let present = self.secured.holders.present(&alert.device.id);
-        let life = life(alert, decided, &self.mutes, present, self.now);
-        AlertRecord {
-            alert: alert.clone(),
-            state: life.state,
-            since: life.since,
-            muted_by: life.muted_by,
-            decision: decided.cloned(),
-        }
+        life(alert, decision(alert, &self.decisions), &self.mutes, present, self.now)
     }
 
     pub(super) fn records(&self) -> impl Iterator<Item = AlertRecord> {

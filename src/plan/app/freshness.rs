@@ -11,6 +11,8 @@ use crate::census::Timestamp;
 use crate::wire::Basis;
 
 const SECOND: i64 = 1_000_000_000;
+/// What was derived longer ago is not shown to a page instead of the newest: it waits.
+pub(super) const STALE: i64 = 600 * SECOND;
 
 tokio::task_local! {
     static NOTED: RefCell<Noted>;
@@ -59,17 +61,46 @@ pub(in crate::plan) fn note_page() {
     NOTED.try_with(|noted| noted.borrow_mut().is_page = true).ok();
 }
 
+/// Whether the answer is a page.
+pub(super) fn is_page() -> bool {
+    NOTED.try_with(|noted| noted.borrow().is_page).unwrap_or_default()
+}
+
 /// Marks the answer of the present request. Outside a request, nobody asks for the mark.
 pub(super) fn note(view: &View, is_older: bool, now: Timestamp) {
-    let seconds = u64::try_from(now.since(view.made_at) / SECOND).unwrap_or(0);
+    if is_older {
+        note_older(view.as_of, view.made_at, now);
+    }
+    if let Some(basis) = &view.basis {
+        NOTED.try_with(|noted| noted.borrow_mut().past = Some((view.as_of, basis.clone()))).ok();
+    }
+}
+
+/// Marks the answer as one about that instant, made then, while a newer one is being made. If it has several such parts, the
+/// oldest tells.
+pub(super) fn note_older(as_of: Timestamp, made_at: Timestamp, now: Timestamp) {
+    let seconds = u64::try_from(now.since(made_at) / SECOND).unwrap_or(0);
     let mark = |noted: &RefCell<Noted>| {
         let mut noted = noted.borrow_mut();
-        if is_older {
-            noted.older = Some(Older { as_of: view.as_of, seconds });
-        }
-        if let Some(basis) = &view.basis {
-            noted.past = Some((view.as_of, basis.clone()));
-        }
+        let known = noted.older.filter(|known| known.as_of <= as_of);
+        noted.older = known.or(Some(Older { as_of, seconds }));
     };
     NOTED.try_with(mark).ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_several_older_parts_of_an_answer_the_oldest_tells() {
+        let at = |seconds: i64| Timestamp(seconds * SECOND);
+        let ((), noted) = noting(async {
+            note_older(at(40), at(40), at(100));
+            note_older(at(10), at(30), at(100));
+            note_older(at(90), at(90), at(100));
+        })
+        .await;
+        assert_eq!(noted.older, Some(Older { as_of: at(10), seconds: 70 }));
+    }
 }

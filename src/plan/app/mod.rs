@@ -96,6 +96,8 @@ use crate::security::Ruleset;
 use crate::wire::SubscriptionId;
 use crate::wire::{DeviceAnswer, DeviceRow, EnrolmentToken, Explanation, Subject};
 
+/// How long a page waits for something newer than what is known, if it lacks nothing but uploads.
+const BRIEF: Duration = Duration::from_millis(40);
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
 const DECODERS: usize = 2;
 /// Passwords that are hashed at once: each takes 19 MiB.
@@ -338,11 +340,7 @@ impl App {
         as_of: Option<Timestamp>,
     ) -> Result<Arc<View>, Refusal> {
         let inventories = self.inventories()?;
-        let patience = match freshness::noted().is_page {
-            true => self.settings.patience.of_page(),
-            false => self.settings.patience,
-        };
-        let Served { view, is_older } = inventories.view(subscription, as_of, patience).await?;
+        let Served { view, is_older } = inventories.view(subscription, as_of, self.patience()).await?;
         freshness::note(&view, is_older, self.now());
         if as_of.is_none() {
             self.metrics.census(subscription, &view);
@@ -352,8 +350,14 @@ impl App {
 
     /// How long a page waits for something newer than what is known; `None` if the reader waits until it is there.
     fn brevity(&self) -> Option<Duration> {
-        let is_brief = freshness::noted().is_page && self.settings.patience != Patience::ENDLESS;
-        is_brief.then_some(self.settings.patience.of_page().uploads)
+        let is_brief = freshness::is_page() && self.settings.patience != Patience::ENDLESS;
+        is_brief.then_some(BRIEF)
+    }
+
+    /// How long the present reader waits for a view.
+    fn patience(&self) -> Patience {
+        let patience = self.settings.patience;
+        Patience { uploads: self.brevity().unwrap_or(patience.uploads).min(patience.uploads), ..patience }
     }
 
     /// The billable counts for the forecast: of each sealed day, by its newest snapshot, and the present one.

@@ -187,7 +187,7 @@ impl<'t> Worker<'t> {
         &self.facts.counters
     }
 
-    /// Flushes, and returns the totals and the frame numbers. It is the last of the workers that share a capture to do so.
+    /// Ends the capture: flushes, and returns the totals and the frame numbers.
     pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
         self.flush();
         self.facts.tunnels.end();

@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::super::Refusal;
+use super::super::{Refusal, freshness};
 use super::holders::Holders;
 use super::{Inventories, Revision};
 use crate::census::time::{DAY, MINUTE, SECOND};
@@ -29,8 +29,8 @@ pub struct Secured {
 }
 
 impl Inventories {
-    /// As [`Self::security`], or what is known of the same decisions if the newest is not derived in so long. Then it is derived
-    /// all the same, for a later reader.
+    /// As [`Self::security`], or what was derived lately of the same decisions if the newest is not derived in so long, with
+    /// whether it is such an older one. The newest is derived all the same, for a later reader.
     ///
     /// # Errors
     /// Those of [`Self::security`].
@@ -40,14 +40,17 @@ impl Inventories {
         rules: &Arc<Ruleset>,
         now: Timestamp,
         wait: Duration,
-    ) -> Result<Secured, Refusal> {
+    ) -> Result<(Secured, bool), Refusal> {
         let state = self.current(subscription).await?;
         let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let decided = state.revision().decisions;
-        let Some(known) = known.filter(|known| known.revision.decisions >= decided) else {
-            return self.security(subscription, rules, now).await;
+        let serves = |known: &Secured| {
+            known.revision.decisions >= decided && now.since(known.as_of) < freshness::STALE
         };
-        let Ok(turn) = Arc::clone(&state.deriving).try_lock_owned() else { return Ok(known) };
+        let Some(known) = known.filter(serves) else {
+            return Ok((self.security(subscription, rules, now).await?, false));
+        };
+        let Ok(turn) = Arc::clone(&state.deriving).try_lock_owned() else { return Ok((known, true)) };
         let (inventories, subscription, rules) = (self.clone(), subscription.clone(), Arc::clone(rules));
         let deriving = tokio::spawn(async move {
             let derived = inventories.security(&subscription, &rules, now).await;
@@ -55,9 +58,9 @@ impl Inventories {
             derived
         });
         match tokio::time::timeout(wait, deriving).await {
-            Ok(Ok(derived)) => derived,
+            Ok(Ok(derived)) => Ok((derived?, false)),
             Ok(Err(error)) => Err(Refusal::Defect(format!("alerts were not derived: {error}"))),
-            Err(_) => Ok(known),
+            Err(_) => Ok((known, true)),
         }
     }
 

@@ -19,8 +19,6 @@ use crate::wire::SubscriptionId;
 
 /// How long a reader waits for the newest view before an older one serves.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a page waits for the newest view if the older one lacks nothing but uploads.
-const BRIEF: Duration = Duration::from_millis(40);
 /// How long a reader waits if there is no view yet: less than a request may take.
 const FIRST: Duration = Duration::from_secs(10);
 
@@ -38,11 +36,6 @@ pub struct Patience {
 impl Patience {
     /// For commands, which wait for the newest however long it takes.
     pub const ENDLESS: Self = Self { fresh: Duration::MAX, first: Duration::MAX, uploads: Duration::MAX };
-
-    /// For pages. Commands and tests wait.
-    pub(in crate::plan::app) fn of_page(self) -> Self {
-        Self { uploads: self.uploads.min(if self == Self::ENDLESS { Duration::MAX } else { BRIEF }), ..self }
-    }
 }
 
 impl Default for Patience {
