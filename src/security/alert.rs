@@ -200,6 +200,14 @@ pub struct Recommendation {
     pub remedy: String,
 }
 
+impl Recommendation {
+    /// Keeps those with a device that is unhealthy or healthy, the severest first.
+    pub fn sort(all: &mut Vec<Self>) {
+        all.retain(|r| !r.unhealthy.is_empty() || !r.healthy.is_empty());
+        all.sort_by(|a, b| (b.severity, &a.rule).cmp(&(a.severity, &b.rule)));
+    }
+}
+
 /// A device that is proved insecure.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]

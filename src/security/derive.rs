@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::alert::{Alert, AlertId, Proof, Security, Severity, Standing};
+use super::alert::{Alert, AlertId, Proof, Recommendation, Security, Severity, Standing};
 use super::ruleset::Ruleset;
 use super::{attacks, cards, control, flood, newcomer, posture};
 use crate::census::conduct::{Conduct, Deed, DeedKey, DeedKind, Reached, Thing};
@@ -155,8 +155,7 @@ pub fn derive(
         tell(name, &view, found, rules, all, &mut standings, &mut out.alerts);
         posture::assess(&view, rules, (survey.as_of, all), &mut standings, &mut out.recommendations);
     }
-    out.recommendations.retain(|r| !r.unhealthy.is_empty() || !r.healthy.is_empty());
-    out.recommendations.sort_by(|a, b| (b.severity, &a.rule).cmp(&(a.severity, &b.rule)));
+    Recommendation::sort(&mut out.recommendations);
     Alert::sort(&mut out.alerts);
     out
 }

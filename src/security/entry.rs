@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::Severity;
+use super::advised;
 use super::posture::{Health, POSTURES};
 use super::ruleset::Scope;
 
@@ -145,7 +146,7 @@ pub(super) fn postures(
         for part in parts {
             let name = if is_condition { part.strip_prefix('!').unwrap_or(part) } else { part };
             let (name, days) = name.split_once('@').filter(|_| is_condition).unwrap_or((name, "1"));
-            if !POSTURES.contains(&name) {
+            if !POSTURES.contains(&name) && !advised::POSTURES.contains(&name) {
                 return Err((at, format!("there is no posture '{name}'")));
             }
             if !days.parse::<u32>().is_ok_and(|n| (1..=32).contains(&n)) {

@@ -4,6 +4,7 @@
 //! a part that may: what the device is, what its addresses answer, which rules are on. The texts, severities and scopes are
 //! data (`config/findings/*.toml`), which an operator's folder changes ([`load`], the only function that reads files).
 
+mod advised;
 mod alert;
 mod attacks;
 mod cards;
@@ -22,6 +23,7 @@ mod ruleset;
 #[cfg(test)]
 mod tests;
 
+pub use self::advised::{Advised, Posture, recommend};
 pub use self::alert::{
     Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
 };

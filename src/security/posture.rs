@@ -9,15 +9,15 @@ use serde::Deserialize;
 use super::alert::{Proof, Recommendation, Unhealthy};
 use super::derive::{Standings, View};
 use super::ruleset::{RecommendationRule, Ruleset};
-use super::{certificate, newcomer};
+use super::{advised, certificate, newcomer};
 use crate::census::Timestamp;
 use crate::census::conduct::{Deed, DeedKind};
 use crate::census::time::DAY;
 
 /// What was shown longer ago says nothing any more.
-const FRESH: i64 = 30 * DAY;
+pub(super) const FRESH: i64 = 30 * DAY;
 
-/// All postures that rules may name.
+/// The postures of what a sensor saw that rules may name.
 pub(super) const POSTURES: &[&str] = &[
     "certificate_ended",
     "certificate_ends_soon",
@@ -113,7 +113,8 @@ pub(super) fn assess(
 ) {
     let shown = gather(view, rules, as_of);
     let none = Postures::new();
-    for rule in rules.recommendations.iter().filter(|rule| rule.on || all) {
+    let seen = |rule: &&RecommendationRule| (rule.on || all) && !advised::is_of_advisories(rule);
+    for rule in rules.recommendations.iter().filter(seen) {
         let place = out.iter().position(|r| r.rule == rule.id).unwrap_or_else(|| {
             out.push(empty(rule));
             out.len() - 1
@@ -161,7 +162,7 @@ fn gather<'v>(view: &View<'v, '_>, rules: &Ruleset, as_of: Timestamp) -> BTreeMa
     shown
 }
 
-fn empty(rule: &RecommendationRule) -> Recommendation {
+pub(super) fn empty(rule: &RecommendationRule) -> Recommendation {
     Recommendation {
         rule: rule.id.clone(),
         name: rule.name.clone(),
@@ -174,7 +175,11 @@ fn empty(rule: &RecommendationRule) -> Recommendation {
 }
 
 /// What a device that shows these postures is, and what proves it if it is unhealthy.
-fn judge(rule: &RecommendationRule, postures: &Postures<'_>, is_known: bool) -> (Health, Option<Proof>) {
+pub(super) fn judge(
+    rule: &RecommendationRule,
+    postures: &Postures<'_>,
+    is_known: bool,
+) -> (Health, Option<Proof>) {
     if let Some(proof) = rule.unhealthy.iter().find_map(|all| insecure(all, postures)) {
         return (Health::Unhealthy, Some(proof));
     }
@@ -198,7 +203,7 @@ pub(super) fn health(rule: &RecommendationRule, shows: &[String]) -> Health {
 }
 
 /// The name of a posture, and on how many days it must have been shown.
-fn bare(part: &str) -> (&str, u32) {
+pub(super) fn bare(part: &str) -> (&str, u32) {
     let part = part.strip_prefix('!').unwrap_or(part);
     part.split_once('@').map_or((part, 1), |(name, days)| (name, days.parse().unwrap_or(1)))
 }

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Severity;
+use super::advised::{self, is_of_advisories};
 use super::entry::{
     AlertEntry, Author, CONDITIONS, Fault, File, PostureTest, Wording, checked, needed, numbers, postures,
 };
-use super::posture::health;
+use super::posture::{bare, health};
 use crate::census::{Category, Device};
 
 const ALERTS: &str = include_str!("../../config/findings/alerts.toml");
@@ -48,6 +49,11 @@ impl Scope {
     pub fn has(self, device: &Device<'_>) -> bool {
         self.has_category(device.category)
             && (self != Self::Industrial || INDUSTRIAL.contains(&device.classification().kind.as_str()))
+    }
+
+    /// Whether devices of that category and type are in the scope.
+    pub(super) fn has_kind(self, category: Category, kind: &str) -> bool {
+        self.has_category(category) && (self != Self::Industrial || INDUSTRIAL.contains(&kind))
     }
 
     /// Whether devices of that category may be in the scope.
@@ -110,6 +116,14 @@ pub struct RecommendationRule {
     pub numbers: BTreeMap<String, u32>,
     /// The operator's file that changed it last.
     pub from: Option<String>,
+}
+
+impl RecommendationRule {
+    /// The names of the postures on which it rests.
+    pub(super) fn postures(&self) -> impl Iterator<Item = &str> {
+        let conditions = self.unhealthy.iter().flat_map(|all| all.split('+')).map(|part| bare(part).0);
+        conditions.chain(self.healthy.iter().map(String::as_str))
+    }
 }
 
 /// All rules, by their ids.
@@ -283,6 +297,10 @@ impl Ruleset {
                 "an id is 'R-', then capital letters, digits and '-', 32 bytes in all".to_owned(),
             ));
         }
+        if is_of_advisories(&rule) && !rule.postures().all(|name| advised::POSTURES.contains(&name)) {
+            let advisories = advised::POSTURES.join(", ");
+            return Err((at, format!("postures of advisories ({advisories}) stand alone in a rule")));
+        }
         for test in &entry.tests {
             let PostureTest { shows, is } = test.get_ref();
             let found = health(&rule, shows);
@@ -357,6 +375,10 @@ mod tests {
             ("[[alert]]\nid = 'A-GW'\ntitle = ' '\n", "own.toml:2:6: a text is empty"),
             ("[[alert]]\nid = 'A-GW'\n[[alert]]\nid = 'A-GW'\n", "own.toml:4:6: 'A-GW' is in the file twice"),
             ("[[recommendation]]\nid = 'R-X'\n", "own.toml:2:6: 'name' is missing"),
+            (
+                "[[recommendation]]\nid = 'R-FTP'\nunhealthy = ['ftp_clear+vulnerable']\n",
+                "postures of advisories (exploited_flaw_possible, firmware_assessed, vulnerable) stand alone in a rule",
+            ),
             (
                 "[[recommendation]]\nid = 'R-FTP'\nunhealthy = ['ftp']\n",
                 "own.toml:3:14: there is no posture 'ftp'",

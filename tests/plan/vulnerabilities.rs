@@ -105,6 +105,38 @@ async fn a_device_has_what_names_its_firmware_and_possibly_what_names_its_model(
 }
 
 #[tokio::test]
+async fn devices_with_severe_flaws_are_to_be_secured_and_those_that_may_have_an_exploited_one_checked() {
+    let (plan, id) = with_cameras().await;
+    let recommended = async |rule: &str| {
+        let list = plan.get("/recommendations").await;
+        list["recommendations"].as_array().unwrap().iter().find(|r| r["rule"] == rule).cloned()
+    };
+    assert_eq!(recommended("R-VULN").await, None, "nothing was imported");
+    // Severe by its score alone, then known to be exploited, then neither.
+    imported(&plan, &[FEED]).await;
+    let scored = recommended("R-VULN").await.unwrap();
+    assert_eq!(scored["unhealthy"][0]["device"]["id"], id.as_str());
+    assert_has(
+        &scored,
+        json!({"name": "Secure your vulnerable devices", "severity": "high", "healthy": [], "not_assessed": 1}),
+    );
+    assert_eq!(scored["unhealthy"][0]["proof"]["sentence"], "its firmware has CVE-1999-9001 (CVSS 9.8)");
+    imported(&plan, &[&FEED.replace("9.8", "5.0"), KEV]).await;
+    let exploited = recommended("R-VULN").await.unwrap();
+    assert_eq!(exploited["unhealthy"][0]["proof"]["sentence"], "its firmware has CVE-1999-9001 (exploited)");
+    imported(&plan, &[&FEED.replace("10.12.91", "10.12.60"), KEV]).await;
+    let fixed = recommended("R-VULN").await.unwrap();
+    assert_eq!((&fixed["unhealthy"], each(&fixed["healthy"], "id")), (&json!([]), vec![id.clone()]));
+    // The record names the model alone: it is told as something to check, and the device is not healthy.
+    let of_model = KEV.replace("9001", "9002");
+    imported(&plan, &[&FEED.replace("10.12.91", "10.12.60"), &of_model]).await;
+    let check = recommended("R-CHECK").await.unwrap();
+    let sentence = "its model may have CVE-1999-9002 (exploited); its firmware does not tell";
+    assert_eq!(check["unhealthy"][0]["proof"]["sentence"], sentence);
+    assert_eq!(recommended("R-VULN").await, None);
+}
+
+#[tokio::test]
 async fn a_new_import_takes_effect_at_once() {
     let (plan, _) = with_cameras().await;
     imported(&plan, &[FEED]).await;

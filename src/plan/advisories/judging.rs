@@ -144,28 +144,32 @@ pub async fn judge(
         kin.subjects.push((place, ready));
     }
     let rejected = set.rejected().await?;
-    let found = candidates(set, &kins).await?;
-    let mut rest = found.keys().copied().filter(|(cve, _)| !rejected.contains(cve)).peekable();
-    let mut chunk: Vec<i64> = Vec::new();
-    while let Some((cve, record)) = rest.next() {
-        chunk.push(record);
+    let mut candidates = candidates(set, &kins).await?;
+    candidates.retain(|c| !rejected.contains(&c.cve));
+    let mut rest = candidates.as_slice();
+    while !rest.is_empty() {
+        let (mut ids, mut end) = (Vec::with_capacity(CHUNK), 0);
         // All records of one CVE are judged together.
-        let is_last = rest.peek().is_none_or(|(next, _)| *next != cve);
-        if !is_last || (chunk.len() < CHUNK && rest.peek().is_some()) {
-            continue;
+        for about in rest.chunk_by(|a, b| a.cve == b.cve) {
+            if ids.len() >= CHUNK {
+                break;
+            }
+            ids.extend(about.iter().map(|c| c.record));
+            ids.dedup();
+            end += about.len();
         }
-        let mut of_cve: BTreeMap<CveId, Vec<Candidate>> = BTreeMap::new();
-        for (id, record) in set.records(&chunk).await? {
-            let kins = found.get(&(record.cve.to_number(), id)).cloned().unwrap_or_default();
-            of_cve.entry(record.cve).or_default().push(Candidate { id, record, kins });
+        let (some, others) = rest.split_at(end);
+        rest = others;
+        let mut records: BTreeMap<CveId, Vec<(i64, Record)>> = BTreeMap::new();
+        for (id, record) in set.records(&ids).await? {
+            records.entry(record.cve).or_default().push((id, record));
         }
-        chunk.clear();
-        for (cve, mut records) in of_cve {
+        for (cve, mut records) in records {
             // The order of the records must not depend on that of the import.
-            records.sort_by(|a, b| {
-                (a.record.source, &a.record.document).cmp(&(b.record.source, &b.record.document))
-            });
-            let about: BTreeSet<usize> = records.iter().flat_map(|r| r.kins.iter().copied()).collect();
+            records.sort_by(|(_, a), (_, b)| (a.source, &a.document).cmp(&(b.source, &b.document)));
+            let from = some.partition_point(|c| c.cve < cve.to_number());
+            let about = some.iter().skip(from).take_while(|c| c.cve == cve.to_number());
+            let about: BTreeSet<usize> = about.map(|c| c.kin).collect();
             for kin in about.into_iter().filter_map(|place| kins.get(place)) {
                 of_kin(kin, cve, &records, &mut results);
             }
@@ -174,17 +178,16 @@ pub async fn judge(
     Ok(results)
 }
 
-/// A record, and the subjects that it may be about.
+/// A record of a CVE, and the place of a kin that it may be about.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 struct Candidate {
-    id: i64,
-    record: Record,
-    kins: BTreeSet<usize>,
+    cve: i64,
+    record: i64,
+    kin: usize,
 }
 
-/// The numbers of CVEs and records that may be about subjects, and about which.
-type Candidates = BTreeMap<(i64, i64), BTreeSet<usize>>;
-
-async fn candidates(set: &AdvisorySet, kins: &[Kin<'_>]) -> Result<Candidates, AdvisoryError> {
+/// Which records may be about which kins, sorted.
+async fn candidates(set: &AdvisorySet, kins: &[Kin<'_>]) -> Result<Vec<Candidate>, AdvisoryError> {
     let mut keys: BTreeMap<(&str, bool), Vec<usize>> = BTreeMap::new();
     for (place, kin) in kins.iter().enumerate() {
         for name in &kin.profile.named.keys {
@@ -192,30 +195,32 @@ async fn candidates(set: &AdvisorySet, kins: &[Kin<'_>]) -> Result<Candidates, A
         }
     }
     let (keys, kins): (Vec<(&str, bool)>, Vec<Vec<usize>>) = keys.into_iter().unzip();
-    let mut found = Candidates::new();
+    let mut found = Vec::new();
     for (key, cve, record) in set.candidates(&keys).await? {
-        found.entry((cve, record)).or_default().extend(kins.get(key).into_iter().flatten());
+        found.extend(kins.get(key).into_iter().flatten().map(|kin| Candidate { cve, record, kin: *kin }));
     }
+    found.sort_unstable();
+    found.dedup();
     Ok(found)
 }
 
 /// Judges the subjects of one kin by the records of one CVE.
-fn of_kin(kin: &Kin<'_>, cve: CveId, records: &[Candidate], results: &mut [SubjectResult]) {
+fn of_kin(kin: &Kin<'_>, cve: CveId, records: &[(i64, Record)], results: &mut [SubjectResult]) {
     let prepared: Vec<_> =
-        records.iter().filter_map(|r| Some((r, kin.profile.prepare(&r.record)?))).collect();
+        records.iter().filter_map(|(id, r)| Some((*id, r, kin.profile.prepare(r)?))).collect();
     let mut voices: Vec<Voice<'_>> = Vec::with_capacity(prepared.len());
     for (place, firmware) in &kin.subjects {
         voices.clear();
-        voices.extend(prepared.iter().map(|(candidate, prepared)| Voice {
-            source: candidate.record.source,
-            modified: candidate.record.modified.as_deref(),
+        voices.extend(prepared.iter().map(|(_, record, prepared)| Voice {
+            source: record.source,
+            modified: record.modified.as_deref(),
             judged: prepared.judge(firmware, kin.profile.is_proved),
         }));
         let (Some(conclusion), Some(result)) = (conclude(&voices), results.get_mut(*place)) else { continue };
         let Judged { leaf, .. } = conclusion.judged;
         match conclusion.verdict {
             Verdict::Affected | Verdict::AllVersions | Verdict::ModelOnly => {
-                let record = prepared.get(conclusion.record).map_or(0, |(candidate, _)| candidate.id);
+                let record = prepared.get(conclusion.record).map_or(0, |(id, ..)| *id);
                 result.found.push(Found { cve, verdict: conclusion.verdict, record, leaf });
             }
             Verdict::Undecided => result.undecided += 1,

@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions, SqliteRow};
 use sqlx::{QueryBuilder, Row as _, Sqlite};
 use utoipa::ToSchema;
+use zstd::bulk::Decompressor;
 
 use super::AdvisoryError;
 use crate::advisory::{CveId, Form, Kev, Record, Score};
@@ -143,9 +144,10 @@ impl AdvisorySet {
     /// The records of these ids, with their ids, in any order.
     pub(in crate::plan) async fn records(&self, ids: &[i64]) -> Result<Vec<(i64, Record)>, AdvisoryError> {
         let mut out = Vec::with_capacity(ids.len());
+        let mut unpacker = unpacker()?;
         for chunk in ids.chunks(CHUNK) {
             for row in self.among("SELECT id, body FROM records WHERE id IN (", chunk).await? {
-                out.push((row.try_get("id")?, body(&row)?));
+                out.push((row.try_get("id")?, body(&row, &mut unpacker)?));
             }
         }
         Ok(out)
@@ -158,7 +160,8 @@ impl AdvisorySet {
     pub async fn of_cve(&self, cve: CveId) -> Result<Vec<(i64, Record)>, AdvisoryError> {
         let query = "SELECT id, body FROM records WHERE cve = $1 ORDER BY source, document";
         let rows = sqlx::query(query).bind(cve.to_number()).fetch_all(&self.pool).await?;
-        rows.iter().map(|row| Ok((row.try_get("id")?, body(row)?))).collect()
+        let mut unpacker = unpacker()?;
+        rows.iter().map(|row| Ok((row.try_get("id")?, body(row, &mut unpacker)?))).collect()
     }
 
     /// The numbers of the CVEs that were rejected.
@@ -176,10 +179,11 @@ impl AdvisorySet {
         let mut facts: BTreeMap<CveId, CveFacts> =
             cves.iter().map(|cve| (*cve, CveFacts::default())).collect();
         let numbers: Vec<i64> = cves.iter().map(|cve| cve.to_number()).collect();
+        let mut unpacker = unpacker()?;
         for chunk in numbers.chunks(CHUNK) {
             let mut records: BTreeMap<CveId, Vec<Record>> = BTreeMap::new();
             for row in self.among("SELECT body FROM records WHERE cve IN (", chunk).await? {
-                let record = body(&row)?;
+                let record = body(&row, &mut unpacker)?;
                 records.entry(record.cve).or_default().push(record);
             }
             for (cve, mut records) in records {
@@ -242,14 +246,20 @@ impl CveFacts {
     }
 }
 
-fn body(row: &SqliteRow) -> Result<Record, AdvisoryError> {
+/// What unpacks bodies. It is dearer to make than to use.
+fn unpacker() -> Result<Decompressor<'static>, AdvisoryError> {
+    Decompressor::new().map_err(|e| AdvisoryError::Defect(e.to_string()))
+}
+
+/// Reads the body of a record.
+fn body(row: &SqliteRow, unpacker: &mut Decompressor<'_>) -> Result<Record, AdvisoryError> {
     let damaged = |e: &dyn std::fmt::Display| AdvisoryError::Damaged(e.to_string());
     let bytes: &[u8] = row.try_get("body")?;
     // The frame says how large it is, so a damaged one cannot take memory beyond the bound.
     let size =
         zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().and_then(|n| usize::try_from(n).ok());
     let size = size.filter(|size| *size <= BODY).ok_or_else(|| damaged(&"a record is too large"))?;
-    let text = zstd::bulk::decompress(bytes, size).map_err(|e| damaged(&e))?;
+    let text = unpacker.decompress(bytes, size).map_err(|e| damaged(&e))?;
     serde_json::from_slice(&text).map_err(|e| damaged(&e))
 }
 

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::time::timeout;
 
 use super::inventory::{Revision, View};
+use super::vulnerability_advice::{Advice, advice};
 use super::vulnerability_tally::Tally;
 use super::{App, Refusal, aside, freshness};
 use crate::advisory::{CveId, Firmware, Products};
@@ -60,6 +61,8 @@ pub(super) struct Judgement {
     pub(super) proved_at: Option<Timestamp>,
     /// The rules that prove what it is.
     pub(super) rules: Vec<String>,
+    /// What is recommended for it.
+    pub(super) advice: Arc<Advice>,
 }
 
 impl From<AdvisoryError> for Refusal {
@@ -199,13 +202,6 @@ impl Judged {
         }
         let found = judge(&set, products, &unknown).await?;
         results.extend(unknown.into_iter().zip(found.into_iter().map(Arc::new)));
-        let mut shared: HashMap<Subject, Arc<Subject>> = HashMap::new();
-        let judgement = |(id, Claims { subject, proved_at, rules }): (DeviceId, Claims)| {
-            let result = results.get(&subject).cloned().unwrap_or_default();
-            let subject = Arc::clone(shared.entry(subject.clone()).or_insert_with(|| Arc::new(subject)));
-            (id, Judgement { subject, result, proved_at, rules })
-        };
-        let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
         let mut cves: Vec<CveId> =
             results.values().flat_map(|r| r.found.iter().map(|found| found.cve)).collect();
         cves.sort_unstable();
@@ -221,6 +217,17 @@ impl Judged {
             }
             None => set.facts(&cves).await?,
         };
+        let mut shared: HashMap<Subject, (Arc<Subject>, Arc<Advice>)> = HashMap::new();
+        let judgement = |(id, Claims { subject, proved_at, rules }): (DeviceId, Claims)| {
+            let result = results.get(&subject).cloned().unwrap_or_default();
+            let of_subject = || {
+                let advice = advice(&subject, &result, &facts);
+                (Arc::new(subject.clone()), Arc::new(advice))
+            };
+            let (subject, advice) = shared.entry(subject.clone()).or_insert_with(of_subject).clone();
+            (id, Judgement { subject, result, proved_at, rules, advice })
+        };
+        let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
         let tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
         let (as_of, revision) = (view.as_of, view.revision);
         Ok(Self { as_of, revision, set, devices, facts, tally, known: results })

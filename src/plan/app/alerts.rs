@@ -7,6 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::Secured;
+use super::vulnerability_advice::recommendations as advised;
 use super::{App, May, Refusal, alert_record, freshness};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
@@ -221,7 +222,12 @@ pub async fn get(
 /// The recommendations of the present.
 pub async fn recommendations(app: &App, may: &May<View>) -> Result<RecommendationList, Refusal> {
     let Secured { as_of, security, .. } = Ground::load(app, may).await?.secured;
-    let recommendations = security.recommendations.clone();
+    let mut recommendations = security.recommendations.clone();
+    if let Some(judged) = app.judged(may.id()).await? {
+        let view = app.view(may.id(), None).await?;
+        recommendations.extend(advised(&*app.alert_rules()?, &view, &judged));
+        Recommendation::sort(&mut recommendations);
+    }
     Ok(RecommendationList { schema: RECOMMENDATIONS, as_of, recommendations })
 }
 

@@ -60,6 +60,7 @@ pub mod upload_bytes;
 pub mod uploads;
 pub mod views;
 pub mod vulnerabilities;
+mod vulnerability_advice;
 mod vulnerability_answers;
 mod vulnerability_tally;
 pub mod zones;
