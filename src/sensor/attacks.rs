@@ -113,8 +113,14 @@ fn certificates_that_ended_are_told_and_others_are_healthy() {
 const CAPTURES: [&str; 8] =
     ["flood", "clone", "gateway", "slow_scan", "closed_ports", "guessing", "generated_names", "certificates"];
 
+/// An ordinary run tries 24 shuffles. `NETCENSUS_SHUFFLES` asks for more.
+fn shuffles() -> ProptestConfig {
+    let asked = std::env::var("NETCENSUS_SHUFFLES").ok().and_then(|text| text.parse().ok());
+    ProptestConfig::with_cases(asked.unwrap_or(24))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(shuffles())]
 
     #[test]
     fn findings_are_a_function_of_the_set_of_frames(
