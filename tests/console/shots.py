@@ -3,7 +3,8 @@
 
     shots.py BIN OUT [DOCS]    BIN holds netcensus-plan; DOCS gets small pictures for the documents
 
-Most are of the demo. Alerts, recommendations, vulnerabilities and a sensor are of a service with such data. Fails if a page is
+Most are of the demo. The overview, sealed days, alerts, recommendations, vulnerabilities and a sensor are of a service with
+such data. Fails if a page is
 missing. Needs Debian's chromedriver, openssl, zstd and libfaketime.
 """
 
@@ -23,9 +24,9 @@ from filled import Service, fill  # noqa: E402
 MOST = 2400  # pixels of a page in a picture
 # Names of pictures, and the pages below those of the subscription.
 PAGES = {
-    "overview": "", "devices": "/devices", "findings": "/findings", "sensors": "/sensors", "plan": "/plan", "zones": "/zones",
+    "devices": "/devices", "findings": "/findings", "sensors": "/sensors", "plan": "/plan", "zones": "/zones",
     "map": "/map", "managed": "/managed", "changes": "/changes", "estimate": "/estimate", "statements": "/statements",
-    "snapshots": "/snapshots", "audit": "/audit", "roles": "/roles", "notices": "/notices", "terms": "/terms",
+    "audit": "/audit", "roles": "/roles", "notices": "/notices", "terms": "/terms",
 }
 OTHERS = {
     "subscriptions": "/subscriptions", "account": "/account", "choices": "/account/notices", "rules": "/rules",
@@ -35,13 +36,13 @@ OTHERS = {
 LINKED = {
     "device": ("/devices", r"/devices/[0-9a-f]{16}"),
     "statement": ("/statements", r"/statements/\d{4}-\d\d$"),
-    "snapshot": ("/snapshots", r"/snapshots/\d{4}-\d\d-\d\d$"),
 }
 # The same of the service with more data.
-MORE = {"alerts": "/alerts", "recommendations": "/recommendations", "vulnerabilities": "/vulnerabilities",
+MORE = {"overview": "", "snapshots": "/snapshots", "alerts": "/alerts", "recommendations": "/recommendations", "vulnerabilities": "/vulnerabilities",
         "coverage": "/vulnerabilities/coverage", "differences": "/differences"}
-MORE_LINKED = {"vulnerability": ("/vulnerabilities", r"/vulnerabilities/CVE-"), "sensor": ("/sensors", r"/sensors/[0-9a-f]{16}")}
-DEVICES, ZONES, DAYS = 400, 3, 3
+MORE_LINKED = {"vulnerability": ("/vulnerabilities", r"/vulnerabilities/CVE-"),
+               "snapshot": ("/snapshots", r"/snapshots/\d{4}-\d\d-\d\d$"), "sensor": ("/sensors", r"/sensors/[0-9a-f]{16}")}
+DEVICES, ZONES, DAYS = 400, 3, 20
 SMALL = ["overview", "devices", "device", "map", "alerts"]
 
 

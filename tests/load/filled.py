@@ -126,8 +126,10 @@ class Service:
         made = json.loads(self.command("subscription", "create", "Site", "--owner", "owner", "--json"))
         self.subscription = made["id"]
 
-    def onboard(self):
-        self.command("plan", "onboard", "--kind", "monthly", "--devices", "30000", "--accept-terms")
+    def onboard(self, devices):
+        """Onboards a plan that has room for what such a number of devices bills."""
+        committed = -(-devices * 7 // 1000) * 100
+        self.command("plan", "onboard", "--kind", "monthly", "--devices", str(committed), "--accept-terms")
 
     def advisories(self, records):
         """Imports advisories about the cameras."""
@@ -237,7 +239,7 @@ def fill(service, devices, zones, days):
     back = days * DAY
     service.start(back)
     service.set_up()
-    service.onboard()
+    service.onboard(devices)
     service.command("price", "set", "EUR", "1.20")
     sensors = [Sensor(service, number) for number in range(zones)]
     old = devices * 19 // 20

@@ -77,7 +77,7 @@ def main():
         try:
             service.start()
             service.set_up()
-            service.onboard()
+            service.onboard(1000)
             cookie = service.sign_in()
             token = next(word for word in service.command("sensor", "token", "--url", f"http://{service.address}").split() if word.startswith("nce2_"))
             config = folder / "sensor.toml"
