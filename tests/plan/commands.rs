@@ -481,3 +481,22 @@ fn views_are_saved_listed_used_and_deleted() {
     printed(dir, &["views", "delete", "silent cameras"]);
     assert_eq!(document(dir, &["views", "list", "--json"])["views"], json!([]));
 }
+
+#[test]
+fn at_a_hangup_the_service_reads_the_rules_of_alerts_and_keeps_the_old_ones_if_a_file_is_bad() {
+    let dir = with_a_subscription();
+    let rules = dir.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(dir.path().join("plan.toml"), format!("[alerts]\nrules = {:?}\n", &rules)).unwrap();
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--config", "plan.toml"];
+    let service = Process::start(program(dir.path(), &arguments));
+    std::fs::write(rules.join("own.toml"), "[[alert]]\nid = 'A-NONE'\n").unwrap();
+    service.signal("-HUP");
+    let refused = service.log_with("keeping the old rules of alerts");
+    assert!(refused.contains("own.toml:2:6: there is no alert 'A-NONE'"), "{refused}");
+    std::fs::write(rules.join("own.toml"), "[[alert]]\nid = 'A-MAP'\nseverity = 'low'\n").unwrap();
+    service.signal("-HUP");
+    service.log_with("rules of alerts are in use");
+    service.signal("-TERM");
+    assert_eq!(service.ended().code(), Some(0));
+}

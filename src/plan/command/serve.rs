@@ -82,8 +82,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         fingerprint: tls.as_ref().and_then(Tls::pin),
     };
     mark.tell(&running);
-    tracing::info!("listening on {public_url} with the database {}", config.database);
-    let mut settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
+    let mut settings = Settings { tls: tls.clone(), ..config.settings(public_url.clone())? };
     if let Some(files) = open_files() {
         settings.connections = settings.connections.within(files);
         if settings.connections != config.connections {
@@ -99,6 +98,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     service.load_alert_rules().map_err(|e| Failure::configuration(e.to_string()))?;
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
+    // Before anybody is told that the service runs: a signal that nobody handles would end it.
+    let hangup = on(SignalKind::hangup())?;
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -107,17 +108,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         tracing::info!("stopping");
         notify::stopping();
     };
+    tracing::info!("listening on {public_url} with the database {}", config.database);
     notify::ready();
     tokio::spawn(notify::keep_alive());
     tokio::spawn(jobs::run(service.clone()));
     tokio::spawn(news::follow(service.clone()));
-    let reloading = tokio::spawn(reload_on_hangup(
-        on(SignalKind::hangup())?,
-        service.clone(),
-        tls.clone(),
-        mark,
-        running,
-    ));
+    let reloading = tokio::spawn(reload_on_hangup(hangup, service.clone(), tls.clone(), mark, running));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await,
         None => server::serve(listener, service, stop).await,
