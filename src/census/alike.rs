@@ -76,9 +76,14 @@ impl<'a> Answers<'a> {
     }
 }
 
+/// Whether no reason of an answer has a time.
+pub(crate) fn is_timeless(answer: &Classification) -> bool {
+    answer.reasons.iter().chain(&answer.held).all(|reason| reason.at.is_none())
+}
+
 /// The answer with the times of a device's own evidence.
 pub(crate) fn dated(answer: &Arc<Classification>, subject: &ClassifierInput<'_>) -> Arc<Classification> {
-    if answer.reasons.iter().chain(&answer.held).all(|reason| reason.at.is_none()) {
+    if is_timeless(answer) {
         return Arc::clone(answer);
     }
     let mut dated = (**answer).clone();

@@ -13,8 +13,8 @@ use serde::Serialize;
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
-use super::address::is_link_local;
-use super::alike::{Answers, dated};
+use super::address::{is_link_local, push_ip};
+use super::alike::{Answers, dated, is_timeless};
 use super::binding::{Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, ClassifierInput, Said};
 use super::coupling::CouplingKey;
@@ -42,7 +42,13 @@ pub struct DeviceId(u64);
 
 impl DeviceId {
     fn of(zone: &str, anchor: CouplingKey) -> Self {
-        Self(id::of(&format!("{zone}|{}|{}", anchor.mac, anchor.ip)))
+        let mut name = String::with_capacity(zone.len() + 64);
+        name.push_str(zone);
+        name.push('|');
+        anchor.mac.push_to(&mut name);
+        name.push('|');
+        push_ip(&mut name, anchor.ip);
+        Self(id::of(&name))
     }
 }
 
@@ -54,7 +60,11 @@ impl fmt::Display for DeviceId {
 
 impl Serialize for DeviceId {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(self)
+        let mut digits = [0; 16];
+        match hex::encode_to_slice(self.0.to_be_bytes(), &mut digits) {
+            Ok(()) => out.serialize_str(std::str::from_utf8(&digits).unwrap_or_default()),
+            Err(_) => out.collect_str(self),
+        }
     }
 }
 
@@ -350,6 +360,7 @@ impl Device<'_> {
     pub fn classification(&self) -> Arc<Classification> {
         match &self.classification {
             Stored::Kept(classification) => Arc::clone(classification),
+            Stored::Alike(alike, _) if is_timeless(alike) => Arc::clone(alike),
             Stored::Alike(alike, zone) => dated(alike, &zone.subject(&self.couplings, self.forwards)),
             Stored::OnDemand(zone) => {
                 let concluded = zone.asked().classify(&zone.subject(&self.couplings, self.forwards));

@@ -56,12 +56,57 @@ impl Timestamp {
     }
 }
 
+/// The longest text of an instant: `2026-11-22T03:00:00.123456789Z`.
+const TEXT: usize = 30;
+
+impl Timestamp {
+    /// Passes on the text of the instant, with the digits of a second that are needed: a document of a million devices has
+    /// several million of them.
+    fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
+        let (seconds, nanos) = (self.0.div_euclid(SECOND), self.0.rem_euclid(SECOND));
+        let utc = i32::try_from(nanos).ok().and_then(|nanos| jiff::Timestamp::new(seconds, nanos).ok());
+        // 64 bits of nanoseconds reach from the year 1677 to 2262.
+        let Some(utc) = utc.map(|utc| jiff::tz::Offset::UTC.to_datetime(utc)) else {
+            return use_text(&format!("{}ns", self.0));
+        };
+        let mut text = *b"0000-00-00T00:00:00.000000000Z";
+        let part = |n: i8| u32::from(n.unsigned_abs());
+        let parts = [
+            (0..4, u32::from(utc.year().unsigned_abs())),
+            (5..7, part(utc.month())),
+            (8..10, part(utc.day())),
+            (11..13, part(utc.hour())),
+            (14..16, part(utc.minute())),
+            (17..19, part(utc.second())),
+            (20..29, utc.subsec_nanosecond().unsigned_abs()),
+        ];
+        for (place, number) in parts {
+            write_digits(text.get_mut(place).unwrap_or_default(), number);
+        }
+        let noughts = text.iter().rev().skip(1).take_while(|digit| **digit == b'0').count();
+        let length = match TEXT - noughts.min(9) {
+            // Without a fraction, without its point.
+            21 => 20,
+            length => length,
+        };
+        if let Some(end) = text.get_mut(length - 1) {
+            *end = b'Z';
+        }
+        use_text(text.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
+    }
+}
+
+/// Writes a number in decimal with leading noughts.
+fn write_digits(place: &mut [u8], mut number: u32) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match jiff::Timestamp::from_nanosecond(i128::from(self.0)) {
-            Ok(t) => write!(f, "{t}"),
-            Err(_) => write!(f, "{}ns", self.0),
-        }
+        self.with_text(|text| f.write_str(text))
     }
 }
 
@@ -89,7 +134,7 @@ pub mod rfc3339 {
     use super::Timestamp;
 
     pub fn serialize<S: Serializer>(at: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_str(at)
+        at.with_text(|text| out.serialize_str(text))
     }
 
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
@@ -104,7 +149,7 @@ pub mod rfc3339 {
 
         pub fn serialize<S: Serializer>(at: &Option<Timestamp>, out: S) -> Result<S::Ok, S::Error> {
             match at {
-                Some(at) => out.collect_str(at),
+                Some(at) => at.with_text(|text| out.serialize_str(text)),
                 None => out.serialize_none(),
             }
         }
@@ -137,4 +182,20 @@ mod tests {
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
+
+    #[test]
+    fn every_instant_prints_as_the_library_of_times_prints_it() {
+        let jiff = |at: i64| jiff::Timestamp::from_nanosecond(at.into()).unwrap().to_string();
+        let days = (i64::MIN / DAY..=i64::MAX / DAY).step_by(97).map(|day| day * DAY);
+        let within = [0, 1, 10, 120_000_000, 999_999_999, SECOND, 59 * SECOND + 100, DAY - 1];
+        for at in days.flat_map(|day| within.map(|rest| day + rest)).chain([i64::MIN, i64::MAX]) {
+            assert_eq!(Timestamp(at).to_string(), jiff(at));
+            let json = serde_json::to_string(&Text(Timestamp(at))).unwrap();
+            assert_eq!(json, format!("\"{}\"", jiff(at)));
+        }
+    }
+
+    #[derive(Serialize)]
+    #[serde(transparent)]
+    struct Text(#[serde(with = "rfc3339")] Timestamp);
 }

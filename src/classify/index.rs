@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use foldhash::HashMap;
 
 use super::rule::Rule;
@@ -53,7 +53,9 @@ impl FieldRules {
             }
         }
         if !literals.is_empty() {
-            match AhoCorasick::builder().prefilter(false).build(literals.keys()) {
+            // The kind that is made soonest: values are short and each is looked at once.
+            let kind = Some(AhoCorasickKind::NoncontiguousNFA);
+            match AhoCorasick::builder().prefilter(false).kind(kind).build(literals.keys()) {
                 Ok(finder) => {
                     index.literals = Some(finder);
                     index.by_literal = literals.into_values().collect();

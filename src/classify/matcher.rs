@@ -372,6 +372,7 @@ impl Pattern {
             .utf8_empty(false)
             .auto_prefilter(false)
             .onepass(false)
+            .dfa(false)
             .nfa_size_limit(Some(PATTERN_BYTES))
             .hybrid_cache_capacity(PATTERN_BYTES);
         let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(!self.case);

@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use smol_str::ToSmolStr as _;
-
 use super::Budget;
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Sign, cleaned};
@@ -161,7 +159,7 @@ impl<'a> Words<'a> {
 
     /// Says a number in decimal.
     pub fn number(&mut self, field: Field, n: u64) {
-        self.tell(field, &n.to_smolstr());
+        self.tell(field, itoa::Buffer::new().format(n));
     }
 
     /// Says the first 64 bytes as lower-case hex.

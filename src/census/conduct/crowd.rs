@@ -155,6 +155,11 @@ const fn window(at: Timestamp) -> i64 {
     at.0.div_euclid(CROWD_WINDOW)
 }
 
+/// Whether both instants lie in one window.
+pub(super) const fn is_same_window(a: Timestamp, b: Timestamp) -> bool {
+    window(a) == window(b)
+}
+
 /// The distinct things of a deed. As long as nothing is older than `KEPT` windows and there are at most `MEMBERS` things
 /// outside of full windows, it is a function of the set of (thing, window): merging is a join.
 ///

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
-use super::crowd::{Crowd, Thing};
+use super::crowd::{self, Crowd, Thing};
 use crate::census::clamp::Clamp;
 use crate::census::coupling::CouplingKey;
 use crate::census::time::{HOUR, Timestamp};
@@ -188,7 +188,9 @@ impl Deed {
     pub fn new(first: Timestamp, last: Timestamp, kind: DeedKind, thing: Option<Thing>) -> Self {
         let crowd = thing.filter(|_| kind.enough() > 0).map(|thing| {
             let mut crowd = Crowd::of(thing.clone(), first, kind);
-            crowd.add(&thing, last, kind);
+            if !crowd::is_same_window(first, last) {
+                crowd.add(&thing, last, kind);
+            }
             Box::new(crowd)
         });
         let mut new = Self { first, last: first, days: 1, crowd };
@@ -209,7 +211,8 @@ impl Deed {
             changed |= match &mut self.crowd {
                 Some(crowd) => {
                     let early = crowd.add(thing, first, kind);
-                    crowd.add(thing, last, kind) || early
+                    // A thing that was met in a window is not met there again.
+                    (!crowd::is_same_window(first, last) && crowd.add(thing, last, kind)) || early
                 }
                 None => {
                     self.crowd = Self::new(first, last, kind, Some(thing.clone())).crowd;

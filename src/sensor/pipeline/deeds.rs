@@ -3,10 +3,13 @@
 //! Most deeds repeat: a printer opens the same port of the same server all day. A worker keeps the newest of them in slots,
 //! and the table hears of each once a second and window. Of each thing of a crowd, it hears once a window.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::hash::BuildHasher as _;
+use std::net::IpAddr;
 
 use foldhash::fast::RandomState;
+use smol_str::SmolStr;
 
 use super::tunnels::{CLOSED, Tunnels};
 use crate::census::conduct::{CROWD_WINDOW, Conduct, DEEDS, DEEDS_OF_ONE, Deed, DeedKey, DeedKind, Thing};
@@ -21,9 +24,9 @@ const TOLD: usize = 32_768;
 /// The deeds of a link or tunnel, each with whether it changed since the last delta.
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
-    known: BTreeMap<DeedKey, (Deed, bool)>,
-    /// How many there are of a station and kind, and of a station.
-    of_kind: HashMap<(CouplingKey, DeedKind), usize, RandomState>,
+    known: HashMap<(CouplingKey, DeedKind), Vec<Held>, RandomState>,
+    len: usize,
+    /// How many there are of a station.
     of_one: HashMap<CouplingKey, usize, RandomState>,
     /// Deeds of doers that are not confirmed.
     strange: usize,
@@ -32,71 +35,104 @@ pub(super) struct Deeds {
     changed: bool,
 }
 
+/// A deed of one station and kind; they lie in the order of the rest of their keys.
+#[derive(Debug)]
+struct Held {
+    peer: Option<IpAddr>,
+    port: u16,
+    label: SmolStr,
+    deed: Deed,
+    changed: bool,
+}
+
+impl Held {
+    fn order(&self, key: &DeedKey) -> Ordering {
+        (self.peer, self.port, &*self.label).cmp(&(key.peer, key.port, &*key.label))
+    }
+
+    fn key(&self, (doer, kind): (CouplingKey, DeedKind)) -> DeedKey {
+        DeedKey { doer, kind, peer: self.peer, port: self.port, label: self.label.clone() }
+    }
+}
+
 impl Deeds {
+    /// The deed with that key, if it is held.
+    fn get_mut(&mut self, key: &DeedKey) -> Option<&mut Held> {
+        let of_kind = self.known.get_mut(&(key.doer, key.kind))?;
+        let place = of_kind.binary_search_by(|held| held.order(key)).ok()?;
+        of_kind.get_mut(place)
+    }
+
     /// Records a deed, of which `make` gives a new one, if there is room; returns by how many bytes the deeds grew. Doers
-    /// that are not confirmed get half of the room: anybody can forge them.
+    /// that are not confirmed get half of the room: anybody can forge them. `change` returns whether anything changed, and
+    /// by how many bytes the deed grew.
     fn record(
         &mut self,
         key: &DeedKey,
         is_confirmed: impl FnOnce() -> bool,
         make: impl FnOnce() -> Deed,
-        change: impl FnOnce(&mut Deed) -> bool,
+        change: impl FnOnce(&mut Deed) -> (bool, isize),
     ) -> isize {
-        let grown = |before: usize, after: usize| after.cast_signed().saturating_sub(before.cast_signed());
-        // To ask whether the doer has any costs less than to look for one, and of a flood of doers most have none.
-        if self.of_one.contains_key(&key.doer)
-            && let Some((deed, changed)) = self.known.get_mut(key)
-        {
-            let before = deed.bytes();
-            if change(deed) {
-                *changed = true;
-                self.changed = true;
-            }
-            return grown(before, deed.bytes());
+        if let Some(held) = self.get_mut(key) {
+            let (changed, grown) = change(&mut held.deed);
+            held.changed |= changed;
+            self.changed |= changed;
+            return grown;
         }
         let is_strange = !is_confirmed();
         let may_come = !is_strange || self.strange < DEEDS / 2;
-        let before = self.known.len();
+        let before = self.len;
         let Some(left) = may_come.then(|| self.make_room(key)).flatten() else {
             self.refused += 1;
             return 0;
         };
         let deed = make();
         let bytes = deed.bytes();
-        self.known.insert(key.clone(), (deed, true));
-        self.strange += usize::from(is_strange && self.known.len() > before);
-        self.count(key, |n| n + 1);
+        self.insert(key, deed);
+        self.strange += usize::from(is_strange && self.len > before);
         self.changed = true;
         grown(left, bytes)
+    }
+
+    /// Adds a deed that is not held.
+    fn insert(&mut self, key: &DeedKey, deed: Deed) {
+        let DeedKey { doer, kind, peer, port, ref label } = *key;
+        let of_kind = self.known.entry((doer, kind)).or_default();
+        if let Err(place) = of_kind.binary_search_by(|held| held.order(key)) {
+            if of_kind.is_empty() {
+                // Most stations have one deed of a kind.
+                of_kind.reserve_exact(1);
+            }
+            of_kind.insert(place, Held { peer, port, label: label.clone(), deed, changed: true });
+            self.len += 1;
+            *self.of_one.entry(doer).or_default() += 1;
+        }
     }
 
     /// Makes room for a new deed if there may be, and returns the bytes of the deed that left for it: the largest one of the same
     /// station and kind leaves for a smaller one.
     fn make_room(&mut self, key: &DeedKey) -> Option<usize> {
-        let of_kind = self.of_kind.get(&(key.doer, key.kind)).copied().unwrap_or_default();
-        if of_kind >= key.kind.most() {
-            let last = Some(last_of(key)).filter(|last| key <= last)?;
-            let largest = self.known.range(key..=&last).next_back()?.0.clone();
+        if let Some(of_kind) = self.known.get_mut(&(key.doer, key.kind))
+            && of_kind.len() >= key.kind.most()
+        {
+            let largest = of_kind.pop_if(|largest| largest.order(key).is_gt())?;
             self.refused += 1;
-            let left = self.known.remove(&largest).map_or(0, |(deed, _)| deed.bytes());
-            self.count(key, |n| n.saturating_sub(1));
-            return Some(left);
+            self.len -= 1;
+            let of_one = self.of_one.entry(key.doer).or_default();
+            *of_one = of_one.saturating_sub(1);
+            return Some(largest.deed.bytes());
         }
         let of_one = self.of_one.get(&key.doer).copied().unwrap_or_default();
-        (of_one < DEEDS_OF_ONE && self.known.len() < DEEDS).then_some(0)
-    }
-
-    /// Counts the deeds of a station, so that to ask for their number costs the same however many there are.
-    fn count(&mut self, key: &DeedKey, change: impl Fn(usize) -> usize) {
-        let of_kind = self.of_kind.entry((key.doer, key.kind)).or_default();
-        *of_kind = change(*of_kind);
-        let of_one = self.of_one.entry(key.doer).or_default();
-        *of_one = change(*of_one);
+        (of_one < DEEDS_OF_ONE && self.len < DEEDS).then_some(0)
     }
 
     /// Deeds for which there was no room.
     pub(super) const fn refused(&self) -> u64 {
         self.refused
+    }
+
+    fn all(&self) -> impl Iterator<Item = (DeedKey, &Held)> {
+        self.known.iter().flat_map(|(of, deeds)| deeds.iter().map(move |held| (held.key(*of), held)))
     }
 
     /// Takes what changed since the last call, up to `most` deeds.
@@ -105,13 +141,15 @@ impl Deeds {
         if !std::mem::take(&mut self.changed) {
             return out;
         }
-        for (key, (deed, changed)) in self.known.iter_mut().filter(|(_, (_, changed))| *changed) {
-            if out.0.len() >= most {
-                self.changed = true;
-                break;
+        for (of, deeds) in &mut self.known {
+            for held in deeds.iter_mut().filter(|held| held.changed) {
+                if out.0.len() >= most {
+                    self.changed = true;
+                    return out;
+                }
+                held.changed = false;
+                out.0.insert(held.key(*of), held.deed.clone());
             }
-            *changed = false;
-            out.0.insert(key.clone(), deed.clone());
         }
         out
     }
@@ -119,26 +157,27 @@ impl Deeds {
     /// Makes deeds part of the next delta.
     pub(super) fn requeue(&mut self, delta: &Conduct) {
         for key in delta.0.keys() {
-            if let Some((_, changed)) = self.known.get_mut(key) {
-                *changed = true;
+            if let Some(held) = self.get_mut(key) {
+                held.changed = true;
                 self.changed = true;
             }
         }
     }
 
     pub(super) fn requeue_all(&mut self) {
-        self.known.values_mut().for_each(|(_, changed)| *changed = true);
-        self.changed = !self.known.is_empty();
+        self.known.values_mut().flatten().for_each(|held| held.changed = true);
+        self.changed = self.len > 0;
     }
 
     /// Joins deeds of an earlier run; returns by how many bytes the deeds grew.
     pub(super) fn restore(&mut self, conduct: Conduct, pending: bool) -> isize {
         let mut bytes = 0_isize;
         for (key, deed) in conduct.0 {
-            let grown = self.record(&key, || true, || deed.clone(), |known| known.merge(&deed, key.kind));
-            bytes = bytes.saturating_add(grown);
-            if !pending && let Some((_, changed)) = self.known.get_mut(&key) {
-                *changed = false;
+            let merge = |known: &mut Deed| measured(known, |known| known.merge(&deed, key.kind));
+            let more = self.record(&key, || true, || deed.clone(), merge);
+            bytes = bytes.saturating_add(more);
+            if !pending && let Some(held) = self.get_mut(&key) {
+                held.changed = false;
             }
         }
         bytes
@@ -146,23 +185,32 @@ impl Deeds {
 
     /// All deeds: those that wait for the next delta, or the others.
     pub(super) fn part(&self, pending: bool) -> Conduct {
-        let of = self.known.iter().filter(|(_, (_, changed))| *changed == pending);
-        Conduct(of.map(|(key, (deed, _))| (key.clone(), deed.clone())).collect())
+        let of = self.all().filter(|(_, held)| held.changed == pending);
+        Conduct(of.map(|(key, held)| (key, held.deed.clone())).collect())
     }
 
     pub(super) fn snapshot(&self) -> Conduct {
-        Conduct(self.known.iter().map(|(key, (deed, _))| (key.clone(), deed.clone())).collect())
+        Conduct(self.all().map(|(key, held)| (key, held.deed.clone())).collect())
     }
 
     pub(super) fn into_conduct(self) -> Conduct {
-        Conduct(self.known.into_iter().map(|(key, (deed, _))| (key, deed)).collect())
+        let all = self.known.into_iter();
+        Conduct(
+            all.flat_map(|(of, deeds)| deeds.into_iter().map(move |held| (held.key(of), held.deed)))
+                .collect(),
+        )
     }
 }
 
-/// The largest key that a deed of the same station and kind may have.
-fn last_of(key: &DeedKey) -> DeedKey {
-    let peer = Some(std::net::Ipv6Addr::from_bits(u128::MAX).into());
-    DeedKey { doer: key.doer, kind: key.kind, peer, port: u16::MAX, label: char::MAX.to_string().into() }
+fn grown(before: usize, after: usize) -> isize {
+    after.cast_signed().saturating_sub(before.cast_signed())
+}
+
+/// Changes a deed; returns what `change` does, and by how many bytes the deed grew.
+fn measured(deed: &mut Deed, change: impl FnOnce(&mut Deed) -> bool) -> (bool, isize) {
+    let before = deed.bytes();
+    let changed = change(deed);
+    (changed, grown(before, deed.bytes()))
 }
 
 /// The newest deeds that a worker saw.
@@ -325,7 +373,11 @@ impl Slot {
             key,
             || recorder.rows.is_confirmed(key.doer),
             || Deed::new(first, last, key.kind, thing.clone()),
-            |deed| deed.add(first, last, key.kind, thing.as_ref()),
+            |deed| match &thing {
+                Some(thing) => measured(deed, |deed| deed.add(first, last, key.kind, Some(thing))),
+                // The things, which lie elsewhere, need not be fetched.
+                None => (deed.add(first, last, key.kind, None), 0),
+            },
         );
         let is_held = deeds.refused == refused;
         drop(deeds);
@@ -372,7 +424,7 @@ mod tests {
 
     fn add(deeds: &mut Deeds, key: &DeedKey, is_confirmed: bool) -> isize {
         let deed = || Deed::new(Timestamp(1), Timestamp(1), key.kind, Some(Thing::Port(key.port)));
-        deeds.record(key, || is_confirmed, deed, |_| false)
+        deeds.record(key, || is_confirmed, deed, |_| (false, 0))
     }
 
     #[test]
@@ -381,10 +433,10 @@ mod tests {
             let mut deeds = Deeds::default();
             let bytes: isize =
                 order.map(|port| add(&mut deeds, &key(port, DeedKind::OpensHosts), true)).sum();
-            let held: usize = deeds.known.values().map(|(deed, _)| deed.bytes()).sum();
+            let held: usize = deeds.all().map(|(_, held)| held.deed.bytes()).sum();
             assert_eq!(usize::try_from(bytes).unwrap(), held, "what left gives its memory back");
             assert!(add(&mut deeds, &key(1, DeedKind::Mines), true) > 0);
-            deeds.known.into_keys().map(|key| key.port).collect::<Vec<u16>>()
+            deeds.into_conduct().0.into_keys().map(|key| key.port).collect::<Vec<u16>>()
         };
         let up = ports(&mut (0..200));
         assert_eq!(up, ports(&mut (0..200).rev()));

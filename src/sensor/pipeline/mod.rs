@@ -22,6 +22,7 @@ mod speech;
 mod split;
 mod stretch;
 pub mod table;
+mod together;
 mod traffic;
 mod tunnels;
 pub mod worker;

@@ -13,6 +13,7 @@ use super::budget::{Share, boxed, mapped};
 use super::deeds::Deeds;
 use super::freshness::{Due, Kin, Sent};
 use super::table::Table;
+use super::together::Sighting;
 use crate::census::address::is_public;
 use crate::census::{
     Coupling, CouplingKey, Evidence, EvidenceSet, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp,
@@ -30,10 +31,26 @@ pub(super) enum News {
 }
 
 #[derive(Debug)]
-struct Row<T> {
-    facts: T,
+pub(super) struct Row<T> {
+    pub(super) facts: T,
     news: News,
     sent: Sent,
+}
+
+impl Row<Coupling> {
+    fn facts_seen(&mut self, sighting: &Sighting) -> News {
+        let mut changed = self.facts.sight(sighting.first, sighting.last, sighting.signs);
+        for vlan in sighting.tags.iter() {
+            changed |= self.facts.tag(vlan);
+        }
+        if changed { News::Facts } else { News::Seen }
+    }
+
+    /// Adds a sighting of a known coupling.
+    pub(super) fn see(&mut self, sighting: &Sighting) {
+        let news = self.facts_seen(sighting);
+        self.news = self.news.max(news);
+    }
 }
 
 /// Estimates of the memory that rows and their evidence take.
@@ -47,7 +64,7 @@ const EVIDENCE_HEAD: usize = boxed(16);
 /// Concurrent maps of couplings and stations, and the segment with whether it changed.
 #[derive(Debug, Default)]
 pub(super) struct Rows {
-    couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
+    pub(super) couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
     stations: DashMap<MacAddr, Row<Station>, RandomState>,
     segment: Mutex<(Segment, bool)>,
     deeds: Mutex<Deeds>,
@@ -65,13 +82,8 @@ pub(super) struct Recorder<'t> {
 impl<'t> Recorder<'t> {
     /// Records a coupling that frames between `first` and `last` showed by `signs`.
     pub(super) fn sight(self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
-        self.change(key, first, signs, |row| {
-            let mut changed = row.facts.sight(first, last, signs);
-            for vlan in tags.iter() {
-                changed |= row.facts.tag(vlan);
-            }
-            if changed { News::Facts } else { News::Seen }
-        });
+        let sighting = Sighting { key, first, last, signs, tags };
+        self.change(key, first, signs, |row| row.facts_seen(&sighting));
     }
 
     /// Records evidence of a coupling.

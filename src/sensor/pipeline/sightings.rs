@@ -3,8 +3,8 @@
 //!
 //! A row holds the frames of one coupling in one window of ten minutes that show the same signs and tags, so it merges
 //! into the [`Table`](super::table::Table) as one sighting. Rows lie one after the other and grow with the couplings that
-//! the network has; an index of four bytes a place finds them. Once there are too many, they leave for the table one by
-//! one, each time that a coupling is new: no frame waits for all of them.
+//! the network has; an index of four bytes a place finds them. Once there are too many, they leave for the table, a few
+//! each time that as many couplings were new: no frame waits for all of them.
 //!
 //! Memory is far: a row that is not in the processor's cache costs as much as the rest of a frame. Frames therefore wait
 //! for a few others, and the rows of all are looked up at once, so that the processor fetches them side by side.
@@ -16,6 +16,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use foldhash::fast::RandomState;
 
 use super::pairs::{Key, Pair};
+use super::together::{Sighting, TOGETHER};
 use super::tunnels::{LINK, Tunnels};
 use crate::census::windows::Span;
 use crate::census::{CouplingKey, MacAddr, Signs, Timestamp};
@@ -155,12 +156,41 @@ impl<A: Address> Row<A> {
             && self.tags == other.tags
     }
 
-    fn merge_into(self, tunnels: &Tunnels<'_>) {
+    /// The number of its tunnel, and the sighting.
+    fn sighting(self) -> (u16, Sighting) {
         let [high, low, a, b, c, d, e, f] = self.sender.to_be_bytes();
-        if let Some(recorder) = tunnels.recorder(u16::from_be_bytes([high, low])) {
-            let key = CouplingKey { mac: MacAddr([a, b, c, d, e, f]), ip: self.ip.ip() };
-            recorder.sight(key, self.first, self.last, self.signs, Tags::of_bits(self.tags));
+        let key = CouplingKey { mac: MacAddr([a, b, c, d, e, f]), ip: self.ip.ip() };
+        let Self { first, last, signs, tags, .. } = self;
+        let sighting = Sighting { key, first, last, signs, tags: Tags::of_bits(tags) };
+        (u16::from_be_bytes([high, low]), sighting)
+    }
+
+    fn merge_into(self, tunnels: &Tunnels<'_>) {
+        let (tunnel, Sighting { key, first, last, signs, tags }) = self.sighting();
+        if let Some(recorder) = tunnels.recorder(tunnel) {
+            recorder.sight(key, first, last, signs, tags);
         }
+    }
+}
+
+/// Merges many rows into the table.
+fn merge_all<A: Address>(rows: impl Iterator<Item = Row<A>>, tunnels: &Tunnels<'_>) {
+    let mut together = Vec::with_capacity(TOGETHER);
+    for row in rows {
+        let (tunnel, sighting) = row.sighting();
+        if tunnel != LINK {
+            row.merge_into(tunnels);
+            continue;
+        }
+        together.push(sighting);
+        if together.len() >= TOGETHER
+            && let Some(recorder) = tunnels.recorder(LINK)
+        {
+            recorder.sight_all(&mut together);
+        }
+    }
+    if let Some(recorder) = tunnels.recorder(LINK) {
+        recorder.sight_all(&mut together);
     }
 }
 
@@ -172,8 +202,9 @@ struct Rows<A> {
     rows: Vec<Row<A>>,
     /// Open addressing, at most half full. 0 is an empty place. Empty until the first row.
     index: Vec<u32>,
-    /// Rows that leave for the table, one for each that comes.
+    /// Rows that leave for the table, as many as come, and how many came since some left.
     leaving: Vec<Row<A>>,
+    came: usize,
     /// The window of the frame before.
     window: Span,
 }
@@ -182,7 +213,7 @@ impl<A> Default for Rows<A> {
     fn default() -> Self {
         let waiting = Vec::with_capacity(BATCH);
         let window = Span::of(Timestamp::default());
-        Self { waiting, rows: Vec::new(), index: Vec::new(), leaving: Vec::new(), window }
+        Self { waiting, rows: Vec::new(), index: Vec::new(), leaving: Vec::new(), came: 0, window }
     }
 }
 
@@ -246,8 +277,10 @@ impl<A: Address> Rows<A> {
 
     #[inline(never)]
     fn insert(&mut self, new: Row<A>, hash: u64, hasher: &RandomState, tunnels: &Tunnels<'_>) {
-        if let Some(row) = self.leaving.pop() {
-            row.merge_into(tunnels);
+        self.came = (self.came + 1) % TOGETHER;
+        if self.came == 0 && !self.leaving.is_empty() {
+            let start = self.leaving.len().saturating_sub(TOGETHER);
+            merge_all(self.leaving.drain(start..), tunnels);
         }
         if self.rows.len() * 2 >= self.index.len() {
             self.make_room(hasher, tunnels);
@@ -271,8 +304,8 @@ impl<A: Address> Rows<A> {
             }
         } else {
             std::mem::swap(&mut self.rows, &mut self.leaving);
-            // Those that left before are gone, because as many came since.
-            self.rows.drain(..).for_each(|row| row.merge_into(tunnels));
+            // Of those that left before, only the last few can be here, because as many came since.
+            merge_all(self.rows.drain(..), tunnels);
             self.index.fill(0);
         }
     }
@@ -292,9 +325,7 @@ impl<A: Address> Rows<A> {
 
     fn flush(&mut self, hasher: &RandomState, tunnels: &Tunnels<'_>) {
         self.settle(hasher, tunnels);
-        for row in self.leaving.drain(..).chain(self.rows.drain(..)) {
-            row.merge_into(tunnels);
-        }
+        merge_all(self.leaving.drain(..).chain(self.rows.drain(..)), tunnels);
         self.index.fill(0);
     }
 }
@@ -355,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_beyond_the_bound_leave_one_by_one_and_none_is_lost() {
+    fn rows_beyond_the_bound_leave_little_by_little_and_none_is_lost() {
         let table = Table::new(1_000_000);
         let (mut sightings, tunnels) = (Sightings::default(), Tunnels::alone(&table));
         let most = u32::try_from(ROWS).unwrap();
@@ -366,7 +397,7 @@ mod tests {
         (0..most).for_each(&mut add);
         assert_eq!(table.len(), 0);
         (most..most + 999).for_each(&mut add);
-        assert!((900..=999).contains(&table.len()), "{}", table.len());
+        assert!((999 - TOGETHER..=999).contains(&table.len()), "{}", table.len());
         sightings.flush(&tunnels);
         assert_eq!(table.len(), ROWS + 999);
     }

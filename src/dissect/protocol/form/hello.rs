@@ -8,6 +8,7 @@
 //! suite, which bear another licence, is here.
 
 use sha2::{Digest as _, Sha256};
+use smallvec::SmallVec;
 
 use crate::census::Field;
 use crate::dissect::protocol::discovery::dns::host;
@@ -17,6 +18,8 @@ use crate::dissect::{Malformed, Reader, Words};
 const EXTENSIONS: usize = 128;
 /// Items of a budget that a number of the JA4 costs; a browser's has some sixty numbers.
 const NUMBER: u32 = 2;
+/// Bytes of a JA4.
+const JA4: usize = 36;
 /// Application protocols that are said of one hello.
 const PROTOCOLS: usize = 8;
 
@@ -54,7 +57,7 @@ pub(crate) fn u24(r: &mut Reader<'_>) -> Option<usize> {
 struct Hello<'a> {
     version: u16,
     ciphers: &'a [u8],
-    extensions: Vec<(u16, &'a [u8])>,
+    extensions: SmallVec<[(u16, &'a [u8]); 24]>,
     whole: bool,
     /// Why a hello that is not cut ends too early.
     broken: Option<&'static str>,
@@ -71,7 +74,7 @@ impl<'a> Hello<'a> {
         let cut = |reason| if whole { Err(Malformed::new("tls", reason)) } else { Ok(None) };
         let Some(version @ 0x0300..=0x03ff) = r.u16() else { return Ok(None) };
         let Some((ciphers, mut r)) = Self::middle(&mut r) else { return cut("broken hello") };
-        let (mut extensions, mut broken) = (Vec::new(), None);
+        let (mut extensions, mut broken) = (SmallVec::new(), None);
         while let (Some(kind), Some(length)) = (r.u16(), r.u16()) {
             let Some(data) = r.take(length.into()) else {
                 broken = whole.then_some("truncated extension");
@@ -137,23 +140,44 @@ impl<'a> Hello<'a> {
             _ => "00",
         };
         let named = if self.extension(SERVER_NAME).is_some() { 'd' } else { 'i' };
-        let mut ciphers: Vec<u16> = numbers(self.ciphers).collect();
-        let mut kinds: Vec<u16> =
+        let mut ciphers: Numbers = numbers(self.ciphers).collect();
+        let mut kinds: Numbers =
             self.extensions.iter().map(|(kind, _)| *kind).filter(|k| !is_grease(*k)).collect();
-        let counts = format!("{:02}{:02}", ciphers.len().min(99), kinds.len().min(99));
-        let [first, last] = ends(self.protocols().next().unwrap_or_default());
+        let mut out = String::with_capacity(JA4);
+        out.push(transport);
+        out.push_str(version);
+        out.push(named);
+        for n in [ciphers.len(), kinds.len()] {
+            let n = n.min(99);
+            out.extend([n / 10, n % 10].map(decimal));
+        }
+        out.extend(ends(self.protocols().next().unwrap_or_default()));
 
         ciphers.sort_unstable();
         kinds.retain(|k| !matches!(*k, SERVER_NAME | ALPN));
         kinds.sort_unstable();
-        let mut extensions = list(kinds.into_iter());
+        let mut text = String::with_capacity((ciphers.len() + kinds.len()) * 5);
+        list(&mut text, ciphers.into_iter());
+        out.push('_');
+        digest(&mut out, &text);
+        text.clear();
+        list(&mut text, kinds.into_iter());
         let algorithms = self.extension(SIGNATURE_ALGORITHMS).and_then(|data| data.get(2..));
-        if let Some(algorithms) = algorithms.filter(|_| !extensions.is_empty()) {
-            extensions = format!("{extensions}_{}", list(numbers(algorithms)));
+        if let Some(algorithms) = algorithms.filter(|_| !text.is_empty()) {
+            text.push('_');
+            list(&mut text, numbers(algorithms));
         }
-        let ciphers = digest(&list(ciphers.into_iter()));
-        format!("{transport}{version}{named}{counts}{first}{last}_{ciphers}_{}", digest(&extensions))
+        out.push('_');
+        digest(&mut out, &text);
+        out
     }
+}
+
+/// The numbers of a list in a hello: a browser's has some twenty.
+type Numbers = SmallVec<[u16; 32]>;
+
+fn decimal(digit: usize) -> char {
+    u32::try_from(digit).ok().and_then(|digit| char::from_digit(digit, 10)).unwrap_or('0')
 }
 
 /// RFC 6066 section 3.
@@ -179,11 +203,11 @@ const fn is_grease(n: u16) -> bool {
     n & 0x0f0f == 0x0a0a && n >> 8 == n & 0xff
 }
 
-fn list(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::with_capacity(numbers.size_hint().1.unwrap_or(0) * 5);
+/// Adds numbers in hexadecimal, with commas between them.
+fn list(out: &mut String, numbers: impl Iterator<Item = u16>) {
     let mut digits = [0; 4];
-    for n in numbers {
-        if !out.is_empty() {
+    for (place, n) in numbers.enumerate() {
+        if place > 0 {
             out.push(',');
         }
         // Two bytes have four digits.
@@ -191,15 +215,18 @@ fn list(numbers: impl Iterator<Item = u16>) -> String {
             out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
         }
     }
-    out
 }
 
-/// The first twelve digits of the SHA-256 of a list, noughts for an empty one.
-fn digest(list: &str) -> String {
-    if list.is_empty() {
-        return "0".repeat(12);
+/// Adds the first twelve digits of the SHA-256 of a list, noughts for an empty one.
+fn digest(out: &mut String, list: &str) {
+    let mut digits = [b'0'; 12];
+    if !list.is_empty()
+        && let Some(head) = Sha256::digest(list.as_bytes()).get(..6)
+        && hex::encode_to_slice(head, &mut digits).is_err()
+    {
+        return;
     }
-    hex::encode(Sha256::digest(list.as_bytes()).get(..6).unwrap_or_default())
+    out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
 }
 
 /// The first and the last character of a protocol, or of its hex if one of the two is neither letter nor digit.

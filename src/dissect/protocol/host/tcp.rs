@@ -15,8 +15,6 @@
 //!
 //! Ports, sequence numbers and timestamps are left out, so that one stack says few values.
 
-use smol_str::{SmolStr, ToSmolStr as _, format_smolstr};
-
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
@@ -29,6 +27,8 @@ const URG: u8 = 0x20;
 const ECN: u8 = 0xc0;
 /// Ports from here on are drawn for a connection (RFC 6335 section 6 starts at 49,152, Linux at 32,768).
 const DRAWN: u16 = 32_768;
+/// Bytes of the longest usual notation.
+const NOTATION: usize = 96;
 /// Units of a window that are smaller than this are chance.
 const LEAST_UNIT: u16 = 200;
 
@@ -91,18 +91,30 @@ fn notation(ip: &Internet, header: &Header, options: &Options, data: bool) -> St
         (!answer && matches!(options.stamps, Some((_, 1..))), "ts2"),
         (data, "data"),
     ];
-    let mut marked = String::new();
-    marks.into_iter().filter(|(is, _)| *is).for_each(|(_, name)| join(&mut marked, &[name]));
-    format!(
-        "{}:{}:{}:{},{}:{}:{}",
-        ip.version,
-        ip.ttl,
-        options.mss,
-        window(header.window, ip.version, options),
-        options.scale,
-        options.layout,
-        marked
-    )
+    let mut out = String::with_capacity(NOTATION);
+    for n in [ip.version.into(), ip.ttl.into(), options.mss] {
+        push(&mut out, n);
+        out.push(':');
+    }
+    write_window(&mut out, header.window, ip.version, options);
+    out.push(',');
+    push(&mut out, options.scale.into());
+    out.push(':');
+    out.push_str(&options.layout);
+    out.push(':');
+    let mut is_first = true;
+    for (_, name) in marks.into_iter().filter(|(is, _)| *is) {
+        if !std::mem::take(&mut is_first) {
+            out.push(',');
+        }
+        out.push_str(name);
+    }
+    out
+}
+
+/// Adds a number in decimal.
+fn push(out: &mut String, n: u16) {
+    out.push_str(itoa::Buffer::new().format(n));
 }
 
 /// Adds an item, in parts, to a list with commas.
@@ -113,19 +125,18 @@ fn join(list: &mut String, parts: &[&str]) {
     parts.iter().for_each(|part| list.push_str(part));
 }
 
-/// A window by what it is a multiple of. Powers of two and the largest window are numbers of their own.
-fn window(window: u16, version: u8, options: &Options) -> SmolStr {
+/// Adds a window by what it is a multiple of. Powers of two and the largest window are numbers of their own.
+fn write_window(out: &mut String, window: u16, version: u8, options: &Options) {
     let headers = if version == 4 { 40 } else { 60 };
     let stamped = if options.stamps.is_some() { options.mss.saturating_sub(12) } else { 0 };
-    let units = [("mss", options.mss), ("pay", stamped), ("mtu", options.mss.saturating_add(headers))];
+    let units = [("mss*", options.mss), ("pay*", stamped), ("mtu*", options.mss.saturating_add(headers))];
     let own = window < LEAST_UNIT || window == u16::MAX || window.is_power_of_two() || options.mss == 0;
-    units
+    let unit = units
         .into_iter()
-        .filter(|(_, unit)| !own && *unit >= LEAST_UNIT)
-        .find_map(|(name, unit)| {
-            (window.checked_rem(unit) == Some(0)).then(|| format_smolstr!("{name}*{}", window / unit.max(1)))
-        })
-        .unwrap_or_else(|| window.to_smolstr())
+        .find(|(_, unit)| !own && *unit >= LEAST_UNIT && window.checked_rem(*unit) == Some(0));
+    let (name, unit) = unit.unwrap_or(("", 1));
+    out.push_str(name);
+    push(out, window / unit.max(1));
 }
 
 /// What the header of IP shows of the stack.
@@ -201,7 +212,7 @@ impl Options {
         while let Some(kind) = r.u8() {
             let name = match kind {
                 0 => {
-                    join(&mut out.layout, &["eol+", &r.rest().len().to_smolstr()]);
+                    join(&mut out.layout, &["eol+", itoa::Buffer::new().format(r.rest().len())]);
                     return Some(out);
                 }
                 1 => "nop",
@@ -228,7 +239,7 @@ impl Options {
                         (30, _) => "mp",
                         (34, _) => "fo",
                         _ => {
-                            join(&mut out.layout, &["?", &kind.to_smolstr()]);
+                            join(&mut out.layout, &["?", itoa::Buffer::new().format(kind)]);
                             continue;
                         }
                     }
