@@ -47,8 +47,8 @@ pub(super) fn read(
     frames: &mut u64,
 ) -> (End, u64) {
     let mut blocks = Blocks::default();
-    let (mut size, mut filled) = (BLOCK, 0);
-    let mut block = blocks.take(size);
+    let mut filled = 0;
+    let mut block = blocks.take(BLOCK);
     loop {
         let space = Arc::get_mut(&mut block).and_then(|bytes| bytes.get_mut(filled..)).unwrap_or_default();
         let read = input.read(space).unwrap_or_default();
@@ -67,11 +67,11 @@ pub(super) fn read(
             let end = if whole == filled { End::Complete } else { End::Truncated { offset } };
             return (end, offset);
         }
-        if whole == 0 && filled == size {
-            size *= 2;
-            if size > MAX_BUFFER {
-                return (End::Corrupt { offset }, offset);
-            }
+        // A record that needs a longer block gets one, and those after it the usual ones.
+        let size =
+            if whole == 0 && filled == block.len() { filled * 2 } else { BLOCK.max(filled - whole + 1) };
+        if size > MAX_BUFFER {
+            return (End::Corrupt { offset }, offset);
         }
         // The rest is the beginning of a record.
         if let Some(bytes) = Arc::get_mut(&mut block).filter(|bytes| bytes.len() >= size) {

@@ -185,11 +185,15 @@ mod tests {
 
     #[test]
     fn any_number_of_threads_gives_the_same_document_and_the_same_totals() {
+        let frames = office();
+        let pcapng = blocks(&frames.iter().collect::<Vec<_>>());
         let of = |threads| {
             let table = Table::new(100_000);
-            // Twice, so that there are copies, and frames that come late.
+            // Twice, so that there are copies, and frames that come late; in two forms, of which one is copied and one shared.
             let (read, counters, numbers) = crew::numbered(&table, threads, |each| {
-                (0..2).try_for_each(|_| file::pass_from(Path::new("demo"), Box::new(OFFICE), each).map(drop))
+                let first = Box::new(std::io::Cursor::new(pcapng.clone()));
+                file::pass_from(Path::new("demo"), first, each)?;
+                file::pass_from(Path::new("demo"), Box::new(OFFICE), each)
             });
             read.unwrap();
             let inventory = Inventory::of("default", table.into_zone());

@@ -141,6 +141,10 @@ impl blocks::Receiver for Crew {
     #[inline]
     fn within(&mut self, frame: &Frame<'_>, place: usize) {
         if let Some(mate) = self.mate(frame) {
+            // Those of another file before this one.
+            if !mate.next.copied.is_empty() {
+                mate.send(None);
+            }
             mate.add(frame, place);
         }
     }
