@@ -31,7 +31,9 @@ pub struct FeedName(String);
 
 /// A text that cannot name a feed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the name of a feed has 1 to {NAME} letters, digits, '-', '_' or '.', and begins with a letter or a digit")]
+#[error(
+    "the name of a feed has 1 to {NAME} letters, digits, '-', '_' or '.', and begins with a letter or a digit"
+)]
 pub struct BadFeedName;
 
 impl FeedName {

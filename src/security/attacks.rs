@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::alert::{Proof, Severity};
-use super::indicator::LISTED;
 use super::derive::{Found, View, addresses, is_computer, listens, proof_of, sample};
+use super::indicator::LISTED;
 use crate::census::conduct::{Crowd, Deed, DeedKey, DeedKind, Reached};
 use crate::census::time::MINUTE;
 use crate::census::{CouplingKey, Field};

@@ -252,7 +252,7 @@ pub fn label_of(text: &str) -> Option<String> {
 }
 
 /// Whether a text is a label as sets write it: [`label_of`] what it names gives it again.
-pub fn is_label(label: &str) -> bool {
+pub(super) fn is_label(label: &str) -> bool {
     label.split_once(':').and_then(|(_, value)| label_of(value)).is_some_and(|known| known == label)
 }
 
@@ -365,7 +365,11 @@ mod tests {
         assert!(!all.put_listed("name:evil.example"), "it is known");
         assert!(!all.put_listed("ip:10.0.0.1"), "it would hit what is honest");
         let address = |ip: &str| all.address(ip.parse().unwrap());
-        assert_eq!(address("198.51.100.7").as_deref(), Some("net:198.51.100.0/24"), "its own network holds it");
+        assert_eq!(
+            address("198.51.100.7").as_deref(),
+            Some("net:198.51.100.0/24"),
+            "its own network holds it"
+        );
         assert_eq!(address("203.0.113.7").as_deref(), Some("feed:ip:203.0.113.7"));
         assert_eq!(address("203.0.113.8").as_deref(), Some("feed:net:203.0.113.0/24"));
         assert_eq!(all.name("c2.evil.example").as_deref(), Some("name:evil.example"));

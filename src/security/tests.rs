@@ -537,7 +537,8 @@ fn an_answer_of_a_listed_address_and_a_listed_name_are_told_like_others() {
         .did(CLIENT, DeedKind::Hears, None, "feed:ip:203.0.113.7", 601, None)
         .did(CLIENT, DeedKind::Asks, None, "feed:name:evil.example", 602, None);
     let security = net.held(&[("ip:203.0.113.7", &["a"]), ("name:evil.example", &["b"])]);
-    let told: Vec<String> = security.alerts.iter().map(|a| format!("{} {}", a.rule, a.proofs[0].sentence)).collect();
+    let told: Vec<String> =
+        security.alerts.iter().map(|a| format!("{} {}", a.rule, a.proofs[0].sentence)).collect();
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.contains(&"A-IP it contacted ip:203.0.113.7, which answered".to_owned()), "{told:?}");
     assert!(told.contains(&"A-DOM it asked for name:evil.example".to_owned()), "{told:?}");

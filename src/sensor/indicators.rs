@@ -48,7 +48,7 @@ pub struct IndicatorsInForce {
 
 /// Loads the indicators into the table: at the start, at a reload, and when the upload half saved another set.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct IndicatorLoader(Arc<Mutex<Loaded>>);
+pub struct IndicatorLoader(Arc<Mutex<Loaded>>);
 
 #[derive(Debug, Default)]
 struct Loaded {
@@ -59,7 +59,7 @@ struct Loaded {
 
 impl IndicatorLoader {
     /// Reads all feeds and the saved set again. If the set cannot be read, the one that was in force stays.
-    pub(crate) fn load(&self, place: &Place<'_>) {
+    pub fn load(&self, place: &Place<'_>) {
         let mut loaded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         loaded.load(place, Feedback::load(place.spool).indicators);
     }
@@ -86,13 +86,13 @@ impl IndicatorLoader {
 
 /// Where indicators come from, and where they go.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place<'p> {
+pub struct Place<'p> {
     /// The sensor's own feeds.
-    pub(crate) files: &'p [PathBuf],
-    pub(crate) spool: &'p Path,
-    pub(crate) table: &'p Table,
-    pub(crate) status: &'p Status,
-    pub(crate) now: Timestamp,
+    pub files: &'p [PathBuf],
+    pub spool: &'p Path,
+    pub table: &'p Table,
+    pub status: &'p Status,
+    pub now: Timestamp,
 }
 
 impl Loaded {

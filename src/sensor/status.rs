@@ -213,7 +213,8 @@ impl Status {
         let mut all: Vec<String> = self.interfaces().into_values().filter_map(|i| i.problem).collect();
         let forked = self.forked.load(Ordering::Relaxed).then(|| FORKED.to_owned());
         let indicators = self.indicators_problem();
-        let others = [self.spool_problem(), self.delivery_problem(), self.clock_problem(), forked, indicators];
+        let others =
+            [self.spool_problem(), self.delivery_problem(), self.clock_problem(), forked, indicators];
         all.extend(others.into_iter().flatten());
         all
     }

@@ -2,7 +2,7 @@
 //! compiled indicators ([`crate::security::Labels`]).
 //!
 //! ```text
-//! {"schema":"netcensus.indicators/1","subscription":"…","digest":"…","bytes":…,"indicators":…,"key":"…","signature":"…"}
+//! {"schema":"netcensus.indicator_set/1","subscription":"…","digest":"…","bytes":…,"indicators":…,"key":"…","signature":"…"}
 //! …zstd…
 //! ```
 //!
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::security::{COMPILED_BYTES, INDICATORS};
 
-pub const SET_SCHEMA: &str = "netcensus.indicators/1";
+pub const SET_SCHEMA: &str = "netcensus.indicator_set/1";
 /// The most bytes of a head, with the line feed.
 pub const HEAD_BYTES: usize = 1_024;
 
@@ -68,7 +68,10 @@ impl SetHead {
             return Err(BadSetHead::Schema);
         }
         let parts = [&head.subscription, &head.digest, &head.key, &head.signature];
-        if parts.iter().any(|part| !part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))) {
+        if parts
+            .iter()
+            .any(|part| !part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')))
+        {
             return Err(BadSetHead::Form);
         }
         if head.bytes > COMPILED_BYTES || head.indicators > INDICATORS as u64 {
@@ -98,7 +101,7 @@ mod tests {
     fn only_a_head_within_its_bounds_is_read() {
         let line = |head: &SetHead| serde_json::to_vec(head).unwrap();
         assert_eq!(SetHead::read(&line(&head())), Ok(head()));
-        let other = SetHead { schema: "netcensus.indicators/2".to_owned(), ..head() };
+        let other = SetHead { schema: "netcensus.indicator_set/2".to_owned(), ..head() };
         assert_eq!(SetHead::read(&line(&other)), Err(BadSetHead::Schema));
         let large = SetHead { bytes: COMPILED_BYTES + 1, ..head() };
         assert_eq!(SetHead::read(&line(&large)), Err(BadSetHead::Large));
@@ -106,7 +109,10 @@ mod tests {
         assert_eq!(SetHead::read(&line(&many)), Err(BadSetHead::Large));
         let forged = SetHead { subscription: "s\n1".to_owned(), ..head() };
         assert_eq!(SetHead::read(&line(&forged)), Err(BadSetHead::Form), "it would sign another message");
-        assert_eq!(SetHead::read(&line(&SetHead { key: "1".repeat(HEAD_BYTES), ..head() })), Err(BadSetHead::Form));
+        assert_eq!(
+            SetHead::read(&line(&SetHead { key: "1".repeat(HEAD_BYTES), ..head() })),
+            Err(BadSetHead::Form)
+        );
         assert_eq!(SetHead::read(b"{}"), Err(BadSetHead::Form));
     }
 

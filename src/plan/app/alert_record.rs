@@ -170,7 +170,9 @@ fn why_gone(entry: &LedgerEntry, rules: &Ruleset, ground: &Ground) -> WithdrawnW
         None => WithdrawnWhy::Merge,
         Some(holder) if !rule.scope.has_category(holder.category) => WithdrawnWhy::Class,
         Some(holder) if holder.device != device.id => WithdrawnWhy::Merge,
-        Some(_) if [entry.id, entry.newest_id].iter().any(|id| ground.secured.security.delisted.contains(id)) => {
+        Some(_)
+            if [entry.id, entry.newest_id].iter().any(|id| ground.secured.security.delisted.contains(id)) =>
+        {
             WithdrawnWhy::Feed
         }
         Some(_) => WithdrawnWhy::Facts,

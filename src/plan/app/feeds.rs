@@ -131,7 +131,9 @@ pub struct ReadFeed {
 
 /// The turn to import: a feed takes memory while it is read and compiled, so one is imported at a time.
 #[derive(Debug)]
-pub struct ImportTurn(OwnedSemaphorePermit);
+pub struct ImportTurn {
+    _permit: OwnedSemaphorePermit,
+}
 
 impl From<&IndicatorSet> for SetEntry {
     fn from(set: &IndicatorSet) -> Self {
@@ -220,7 +222,8 @@ pub async fn list(app: &App, may: &May<View>) -> Result<FeedList, Refusal> {
 /// Which feeds hold an address, a network or a name.
 pub async fn test(app: &App, may: &May<View>, value: &str) -> Result<IndicatorAnswer, Refusal> {
     entitlement(&app.store.plans(may.id()).await?, app.now())?;
-    let unknown = || Refusal::invalid("value: write an address, a network such as 198.51.100.0/24, or a name");
+    let unknown =
+        || Refusal::invalid("value: write an address, a network such as 198.51.100.0/24, or a name");
     let value = label_of(value).ok_or_else(unknown)?;
     let labels = covering(&value);
     let mut found = app.store.feeds_with(may.id(), &labels.iter().cloned().collect()).await?;
@@ -236,7 +239,7 @@ pub async fn test(app: &App, may: &May<View>, value: &str) -> Result<IndicatorAn
 pub async fn turn(app: &App, may: &May<UpdateFindings>) -> Result<ImportTurn, Refusal> {
     entitlement(&app.store.plans(may.id()).await?, app.now())?;
     let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
-    Ok(ImportTurn(Arc::clone(&app.importers).acquire_owned().await.map_err(stopping)?))
+    Ok(ImportTurn { _permit: Arc::clone(&app.importers).acquire_owned().await.map_err(stopping)? })
 }
 
 /// Reads a feed on a thread for long work.
@@ -300,9 +303,6 @@ async fn change(
         note(Stage::Writing);
         if app.store.change_feed(may.id(), change, &may.by, now).await? {
             drop(turn);
-            if !may.by.dry_run {
-                app.inventories()?.nudge(may.id());
-            }
             return Ok(answer);
         }
     }

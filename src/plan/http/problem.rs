@@ -9,8 +9,8 @@ use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
 use crate::plan::app::Refusal as AppRefusal;
 use crate::plan::oidc::ProviderError;
-use crate::security::BadFeed;
 use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
+use crate::security::BadFeed;
 use crate::wire::BadUpload;
 
 macro_rules! problems {

@@ -245,7 +245,8 @@ impl Work {
         let gone = "DELETE FROM indicator_set_part WHERE subscription = $1";
         self.execute(sql(gone).bind(subscription)).await?;
         for (place, part) in (0_i64..).zip(compiled.chunks(PART)) {
-            let put = "INSERT INTO indicator_set_part (subscription, digest, part, body) VALUES ($1, $2, $3, $4)";
+            let put =
+                "INSERT INTO indicator_set_part (subscription, digest, part, body) VALUES ($1, $2, $3, $4)";
             let query = sql(put).bind(subscription).bind(&head.digest).bind(place).bind(part);
             self.execute(query).await?;
         }

@@ -37,14 +37,8 @@ pub(super) fn list(arguments: &Arguments, how: &SecurityArguments) -> Result<(),
     let facts = SurveyInput::gather(arguments)?;
     let survey = facts.survey();
     let baseline = i64::from(how.baseline_days) * DAY;
-    let security = security::derive(
-        &survey,
-        &facts.inventory,
-        &rules,
-        baseline,
-        how.all_alerts,
-        &FeedHolders::new(),
-    );
+    let security =
+        security::derive(&survey, &facts.inventory, &rules, baseline, how.all_alerts, &FeedHolders::new());
     if arguments.json {
         return print_json(&security);
     }

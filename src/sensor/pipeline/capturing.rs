@@ -16,8 +16,8 @@ use super::worker::Worker;
 use crate::capture::fanout::Group;
 use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
 use crate::clock::{Clock as _, SystemClock};
-use crate::sensor::indicators::{IndicatorLoader, Place};
 use crate::sensor::config::{CaptureConfig, Config};
+use crate::sensor::indicators::{IndicatorLoader, Place};
 use crate::sensor::rules::Accepted;
 use crate::sensor::status::{InterfaceStatus, Status};
 

@@ -256,8 +256,14 @@ impl Uploader {
         }
         let date = date(answer.headers(), &DATE);
         match read_body::<serde::de::IgnoredAny>(&self.base, answer, date).await {
+            // There is another set by now; the next receipt names it.
+            Err(UploadError::Unauthorized { status: 404, detail }) => {
+                Err(UploadError::Busy { status: 404, detail, retry_after: None })
+            }
             Err(error) => Err(error),
-            Ok(_) => Err(unreachable_because(&self.base, "it answered without a set of indicators".to_owned())),
+            Ok(_) => {
+                Err(unreachable_because(&self.base, "it answered without a set of indicators".to_owned()))
+            }
         }
     }
 

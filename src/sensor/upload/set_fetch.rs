@@ -56,7 +56,8 @@ async fn receive(
         let Some(chunk) = next.map_err(|e| format!("fetching the set of indicators failed: {e}"))? else {
             return Ok(());
         };
-        left = left.checked_sub(chunk.len() as u64).ok_or("the set of indicators is larger than it may be")?;
+        left =
+            left.checked_sub(chunk.len() as u64).ok_or("the set of indicators is larger than it may be")?;
         if chunks.send(chunk.into()).await.is_err() {
             // The writer says why.
             return Ok(());

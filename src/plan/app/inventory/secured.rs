@@ -122,7 +122,8 @@ impl Inventories {
         let set = self.store.indicator_digest(subscription).await?;
         if let Some(known) = known.as_ref().filter(|known| {
             known.held.set == set
-                && (now < known.rests || known.revision == state.revision() && now.since(known.as_of) < MINUTE)
+                && (now < known.rests
+                    || known.revision == state.revision() && now.since(known.as_of) < MINUTE)
         }) {
             return Ok(known.clone());
         }
