@@ -250,8 +250,7 @@ fn epss(data: &[u8]) {
 /// A set of indicators: its head, and its labels, compressed as they come or by the fuzzer.
 fn indicator_set(data: &[u8]) {
     if let Ok(head) = SetHead::read(data) {
-        let line = serde_json::to_vec(&head).expect("a head is JSON");
-        assert_eq!(SetHead::read(&line), Ok(head), "a head is read as it was written");
+        assert_eq!(head.message().lines().count(), 5, "no part of a head can pretend to be another");
     }
     for compressed in [data.to_vec(), zstd::bulk::compress(data, 1).expect("memory does not run out")] {
         let labels: Result<Vec<String>, _> = Labels::of(&compressed[..]).and_then(Iterator::collect);

@@ -414,7 +414,7 @@ fn exposure(view: &View<'_, '_>, out: &mut Vec<Found>) {
     }
 }
 
-/// The indicator of a deed, whoever named it.
+/// The indicator of a deed, without the mark of a set.
 fn unlisted(key: &DeedKey) -> &str {
     key.label.strip_prefix(LISTED).unwrap_or(&key.label)
 }

@@ -50,6 +50,8 @@ pub struct Compiler {
 }
 
 impl Compiler {
+    /// A compiler that has no label yet.
+    ///
     /// # Errors
     /// If memory runs out.
     pub fn new() -> io::Result<Self> {
@@ -77,6 +79,8 @@ impl Compiler {
         Ok(())
     }
 
+    /// The labels that were added, compiled.
+    ///
     /// # Errors
     /// If memory runs out.
     pub fn finish(self) -> io::Result<Compiled> {

@@ -524,7 +524,7 @@ fn an_alert_of_an_indicator_names_the_feeds_that_hold_it_and_goes_when_none_does
     let of_listed = hit(listed).held(&[(own, &["drop"])]);
     let gone = hit(listed).held(&[]).delisted;
     assert_eq!(ids(of_listed.clone()), gone.first().copied(), "what went is the alert that was told");
-    assert_eq!(ids(of_listed), ids(hit(own).held(&[])), "whoever named it, the alert is the same");
+    assert_eq!(ids(of_listed), ids(hit(own).held(&[])), "a set or an own file, the alert is the same");
     let both = hit(listed).did(CLIENT, DeedKind::Contacts, None, own, 700, None);
     let security = both.held(&[]);
     assert_eq!((security.alerts.len(), security.alerts[0].proofs.len()), (1, 1));

@@ -39,7 +39,7 @@ pub enum Stage {
     Waiting,
     /// The devices are counted before and after the change.
     Counting,
-    /// The decisions are written.
+    /// What was decided is written.
     Writing,
 }
 
@@ -49,7 +49,7 @@ impl Stage {
         match self {
             Self::Waiting => "waiting for other counts and changes",
             Self::Counting => "counting devices before and after the change",
-            Self::Writing => "writing the decisions",
+            Self::Writing => "writing what was decided",
         }
     }
 }

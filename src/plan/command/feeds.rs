@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
@@ -116,7 +116,7 @@ pub(super) async fn run(command: FeedsCommand) -> Result<(), Failure> {
     }
 }
 
-fn open(file: &PathBuf) -> Result<Box<dyn Read + Send>, Failure> {
+fn open(file: &Path) -> Result<Box<dyn Read + Send>, Failure> {
     if file.as_os_str() == "-" {
         return Ok(Box::new(io::stdin()));
     }
