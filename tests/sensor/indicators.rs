@@ -142,7 +142,8 @@ impl Edge {
         self.writer.put(&upload.encode().unwrap()).unwrap();
         assert!(matches!(self.delivery.step().await, Step::Stored(_)));
         // It is written again when the fetch has ended, maybe with the same words.
-        let written = || fs::metadata(self.spool().join("told.json")).unwrap().modified().unwrap();
+        let told = self.spool().join("told.json");
+        let written = || fs::metadata(&told).unwrap().modified().unwrap();
         let before = written();
         while written() == before {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -34,6 +34,13 @@ pub struct Secured {
     rests: Timestamp,
 }
 
+impl Secured {
+    /// The digest of the set of indicators under which they were derived; `None` if there was none.
+    pub fn set(&self) -> Option<&str> {
+        self.held.set.as_deref()
+    }
+}
+
 /// Which feeds hold the indicators that stations hit, under a set of indicators.
 #[derive(Debug, Default)]
 struct Held {
