@@ -64,6 +64,15 @@ fn main() {
         seed("acts", &format!("text-{n}"), &[&[0, 80, 0x9c, 0x40][..], text.as_bytes()].concat());
     }
     certificates(&seed);
+    let labels = ["ip:203.0.113.7", "name:evil.example", "net:2001:db8::/32"];
+    seed("indicator_set", "labels", (labels.join("\n") + "\n").as_bytes());
+    let compiled = netcensus::security::compile(labels).expect("they are sorted");
+    seed("indicator_set", "compiled", &compiled.bytes);
+    let head = format!(
+        "{{\"schema\":\"netcensus.indicator_set/1\",\"subscription\":\"s\",\"digest\":\"{0}\",\"bytes\":9,\"indicators\":3,\"key\":\"{0}\",\"signature\":\"{0}{0}\"}}",
+        "0".repeat(64)
+    );
+    seed("indicator_set", "head", head.as_bytes());
     let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
     seed("fingerprints", "recog", recog.as_bytes());
     // The examples of the documentation.

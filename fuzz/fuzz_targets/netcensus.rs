@@ -22,12 +22,12 @@ use netcensus::check_query;
 use netcensus::classify::{RuleFile, Rules};
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
-use netcensus::security::{Indicators, Ruleset};
+use netcensus::security::{Indicators, Labels, Ruleset, compile};
 use netcensus::sensor::config::Config;
 use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::pipeline::table::Table;
 use netcensus::sensor::pipeline::worker::Worker;
-use netcensus::wire::{EnrolmentToken, Upload};
+use netcensus::wire::{EnrolmentToken, SetHead, Upload};
 
 macro_rules! readers {
     ($($reader:ident,)*) => {
@@ -37,7 +37,7 @@ macro_rules! readers {
 
 readers! {
     acts, advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, feed, findings_rules,
-    fingerprints, frame, kev, nvd, products, query, rules, stream, upload,
+    fingerprints, frame, indicator_set, kev, nvd, products, query, rules, stream, upload,
 }
 
 enum Target {
@@ -245,6 +245,22 @@ fn kev(data: &[u8]) {
 /// Rows of EPSS.
 fn epss(data: &[u8]) {
     wrapped(b"cve,epss,percentile\n", data, b"");
+}
+
+/// A set of indicators: its head, and its labels, compressed as they come or by the fuzzer.
+fn indicator_set(data: &[u8]) {
+    if let Ok(head) = SetHead::read(data) {
+        assert_eq!(head.message().lines().count(), 5, "no part of a head can pretend to be another");
+    }
+    for compressed in [data.to_vec(), zstd::bulk::compress(data, 1).expect("memory does not run out")] {
+        let labels: Result<Vec<String>, _> = Labels::of(&compressed[..]).and_then(Iterator::collect);
+        if let Ok(labels) = labels {
+            let again = compile(labels.iter().map(String::as_str)).expect("they are sorted");
+            let read: Vec<String> =
+                Labels::of(&again.bytes[..]).expect("they were compiled").map(|label| label.expect("a label")).collect();
+            assert_eq!(read, labels, "a set is read as it was written");
+        }
+    }
 }
 
 /// Feeds of indicators in every form: alone, and within what each form begins with.

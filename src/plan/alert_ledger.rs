@@ -30,6 +30,8 @@ pub enum WithdrawnWhy {
     Class,
     /// Its device was merged, split or deleted.
     Merge,
+    /// No feed of the plan service holds its indicator any more.
+    Feed,
     /// The facts changed on which it rested.
     Facts,
 }
@@ -41,6 +43,7 @@ impl WithdrawnWhy {
             Self::Rule => "its rule changed or was turned off",
             Self::Class => "its device has another category now, for which the rule does not apply",
             Self::Merge => "its device was merged with another, split or deleted",
+            Self::Feed => "no feed holds its indicator any more",
             Self::Facts => "the facts on which it rested changed",
         }
     }

@@ -22,6 +22,7 @@ mod crash;
 pub mod demo;
 pub mod doctor;
 pub mod entitlement;
+pub mod feed;
 pub mod finding_ledger;
 pub mod http;
 pub mod limits;

@@ -229,6 +229,7 @@ pub(crate) mod tests {
             proofs: Vec::new(),
             advice: String::new(),
             techniques: vec!["T1046.001".into()],
+            feeds: Vec::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! What is told: alerts and recommendations.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -174,6 +175,9 @@ pub struct Alert {
     pub advice: String,
     /// MITRE ATT&CK techniques.
     pub techniques: Vec<String>,
+    /// The feeds of the plan service that hold its indicator now; left out if none does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub feeds: Vec<String>,
 }
 
 impl Alert {
@@ -223,4 +227,7 @@ pub struct Security {
     pub alerts: Vec<Alert>,
     /// Those with a device that is unhealthy or healthy.
     pub recommendations: Vec<Recommendation>,
+    /// The ids of alerts that would be told if a feed still held their indicators.
+    #[serde(skip)]
+    pub delisted: BTreeSet<AlertId>,
 }

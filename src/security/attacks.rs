@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::alert::{Proof, Severity};
 use super::derive::{Found, View, addresses, is_computer, listens, proof_of, sample};
+use super::indicator::LISTED;
 use crate::census::conduct::{Crowd, Deed, DeedKey, DeedKind, Reached};
 use crate::census::time::MINUTE;
 use crate::census::{CouplingKey, Field};
@@ -413,6 +414,11 @@ fn exposure(view: &View<'_, '_>, out: &mut Vec<Found>) {
     }
 }
 
+/// The indicator of a deed, without the mark of a set.
+fn unlisted(key: &DeedKey) -> &str {
+    key.label.strip_prefix(LISTED).unwrap_or(&key.label)
+}
+
 fn indicators(view: &View<'_, '_>, out: &mut Vec<Found>) {
     for (key, deed) in view.conduct.of(DeedKind::Contacts) {
         let Some(device) = view.doer(key) else { continue };
@@ -420,7 +426,7 @@ fn indicators(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let answered = view.conduct.0.get(&hears);
         let sentence = format!(
             "it contacted {}, {}",
-            key.label,
+            unlisted(key),
             if answered.is_some() { "which answered" } else { "without an answer so far" }
         );
         let last = answered.map_or(deed.last, |a| a.last.max(deed.last));
@@ -432,7 +438,7 @@ fn indicators(view: &View<'_, '_>, out: &mut Vec<Found>) {
     }
     for (key, deed) in view.conduct.of(DeedKind::Asks) {
         let Some(device) = view.doer(key) else { continue };
-        let sentence = format!("it asked for {}", key.label);
+        let sentence = format!("it asked for {}", unlisted(key));
         let proof = Proof { sentence, first: deed.first, last: deed.last, sample: sample(deed) };
         out.push(found("A-DOM", device, key, key.label.to_string(), "It asked for a malicious name", proof));
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::alert::{Alert, AlertId, Proof, Recommendation, Security, Severity, Standing};
+use super::indicator::LISTED;
 use super::ruleset::Ruleset;
 use super::{attacks, cards, control, flood, newcomer, posture};
 use crate::census::conduct::{Conduct, Deed, DeedKey, DeedKind, Reached, Thing};
@@ -13,6 +14,19 @@ use crate::census::{
 
 /// The most alerts of one rule and zone; the first by their doers stay.
 const ALERTS: usize = 1_000;
+/// The rules whose object is an indicator.
+const INDICATED: [&str; 2] = ["A-IP", "A-DOM"];
+
+/// The feeds of the plan service that hold an indicator now, by the indicator's label. A label that is missing, or has no feed,
+/// is held by none.
+pub type FeedHolders = BTreeMap<String, Vec<String>>;
+
+/// The labels of all indicators that stations of an inventory hit, without [`LISTED`].
+pub fn indicators_hit(inventory: &Inventory) -> BTreeSet<String> {
+    let kinds = [DeedKind::Contacts, DeedKind::Asks];
+    let deeds = inventory.zones.values().flat_map(|zone| kinds.map(|kind| zone.conduct.of(kind)));
+    deeds.flatten().map(|(key, _)| key.label.strip_prefix(LISTED).unwrap_or(&key.label).to_owned()).collect()
+}
 
 /// What was found of one device, before it is put into words that all alerts share.
 pub(super) struct Found {
@@ -117,13 +131,15 @@ pub(super) fn proof_of(deed: &Deed, reached: Reached, sentence: String) -> Proof
 }
 
 /// Derives alerts and recommendations. A pure function of its arguments: `inventory` is the one of the survey, `baseline` for
-/// how many nanoseconds after its first frame everything in a zone is new, `all` whether to tell what is off, too.
+/// how many nanoseconds after its first frame everything in a zone is new, `all` whether to tell what is off, too, and `feeds`
+/// which feeds hold the indicators that were hit.
 pub fn derive(
     survey: &Survey<'_>,
     inventory: &Inventory,
     rules: &Ruleset,
     baseline: i64,
     all: bool,
+    feeds: &FeedHolders,
 ) -> Security {
     let mut out = Security::default();
     let mut standings = Standings::default();
@@ -152,12 +168,37 @@ pub fn derive(
         flood::find(&view, &mut found);
         newcomer::find(&view, &mut found);
         control::find(&view, &mut found);
+        let found = found.into_iter().filter_map(|one| still_held(one, name, feeds, &mut out.delisted));
+        let found = found.collect();
+        let known = out.alerts.len();
         tell(name, &view, found, rules, all, &mut standings, &mut out.alerts);
+        for alert in out.alerts.iter_mut().skip(known).filter(|a| INDICATED.contains(&&*a.rule)) {
+            alert.feeds = feeds.get(&alert.object).cloned().unwrap_or_default();
+        }
         posture::assess(&view, rules, (survey.as_of, all), &mut standings, &mut out.recommendations);
     }
     Recommendation::sort(&mut out.recommendations);
     Alert::sort(&mut out.alerts);
     out
+}
+
+/// What was found, unless it hit an indicator that only the plan service named and that no feed holds any more.
+fn still_held(
+    mut one: Found,
+    zone: &str,
+    feeds: &FeedHolders,
+    delisted: &mut BTreeSet<AlertId>,
+) -> Option<Found> {
+    if INDICATED.contains(&one.rule)
+        && let Some(indicator) = one.object.strip_prefix(LISTED)
+    {
+        one.object = indicator.to_owned();
+        if feeds.get(&one.object).is_none_or(Vec::is_empty) {
+            delisted.insert(AlertId::of(zone, one.rule, one.doer, &one.object));
+            return None;
+        }
+    }
+    Some(one)
 }
 
 /// Joins what is one alert, and puts it into words.
@@ -215,6 +256,7 @@ fn tell(
             proofs,
             advice: rule.advice.clone(),
             techniques: rule.techniques.clone(),
+            feeds: Vec::new(),
         });
     }
 }

@@ -9,6 +9,7 @@ mod alert;
 mod attacks;
 mod cards;
 mod certificate;
+mod compiled;
 mod control;
 mod derive;
 mod entry;
@@ -27,8 +28,9 @@ pub use self::advised::{Advised, Posture, recommend};
 pub use self::alert::{
     Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
 };
-pub use self::derive::derive;
+pub use self::compiled::{BadCompiled, COMPILED_BYTES, Compiled, Compiler, Labels, compile};
+pub use self::derive::{FeedHolders, derive, indicators_hit};
 pub use self::feed::{BadFeed, FEED_BYTES, FeedReport};
 pub use self::folder::{RulesetError, load};
-pub use self::indicator::{INDICATORS, Indicators};
+pub use self::indicator::{INDICATORS, Indicators, LISTED, covering, label_of};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

@@ -98,7 +98,7 @@ mod tests {
         Category, Classification, Classifier, ClassifierInput, Coupling, CouplingKey, Decisions, Inventory,
         MacAddr, Policy, Sign, Survey, Timestamp, Unclassified, Zone,
     };
-    use crate::security::{Ruleset, Security, derive};
+    use crate::security::{FeedHolders, Ruleset, Security, derive};
 
     /// Everything is a camera.
     struct Cameras;
@@ -125,7 +125,7 @@ mod tests {
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey =
             Survey::new(&inventory, &policy, &decisions, &Cameras, Timestamp::from_secs(40 * 86_400));
-        derive(&survey, &inventory, &Ruleset::builtin().unwrap(), 0, true)
+        derive(&survey, &inventory, &Ruleset::builtin().unwrap(), 0, true, &FeedHolders::new())
     }
 
     fn newcomers(came: &[(i64, i64)]) -> Vec<String> {

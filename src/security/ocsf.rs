@@ -155,6 +155,7 @@ mod tests {
                 proofs: vec![proof()],
                 advice: "Look.".to_owned(),
                 techniques: vec!["T1046".to_owned()],
+                feeds: Vec::new(),
             },
             Status::New,
         );

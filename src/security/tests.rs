@@ -1,6 +1,6 @@
 //! Alerts and recommendations of small zones: what raises one, and the traps that must not.
 
-use super::{Ruleset, Security, derive};
+use super::{FeedHolders, Ruleset, Security, derive};
 use crate::census::conduct::{Deed, DeedKey, DeedKind, Thing};
 use crate::census::{
     Coupling, CouplingKey, Decisions, Field, Inventory, MacAddr, Policy, Sign, Signs, Survey, Timestamp,
@@ -104,11 +104,22 @@ impl Net {
     }
 
     fn with(self, rules: &Ruleset, baseline: i64, all: bool) -> Security {
+        self.under((rules, baseline, all), &FeedHolders::new())
+    }
+
+    /// What follows while feeds of the plan service hold these indicators.
+    fn held(self, holders: &[(&str, &[&str])]) -> Security {
+        let names = |feeds: &[&str]| feeds.iter().map(ToString::to_string).collect();
+        let holders = holders.iter().map(|(label, feeds)| (label.to_string(), names(feeds))).collect();
+        self.under((&Ruleset::builtin().unwrap(), 0, false), &holders)
+    }
+
+    fn under(self, (rules, baseline, all): (&Ruleset, i64, bool), feeds: &FeedHolders) -> Security {
         let inventory = Inventory::of("default", self.0);
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey =
             Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
-        derive(&survey, &inventory, rules, baseline * 1_000_000_000, all)
+        derive(&survey, &inventory, rules, baseline * 1_000_000_000, all, feeds)
     }
 
     /// The alerts, each as its rule, address and object.
@@ -494,4 +505,41 @@ fn names_that_three_devices_miss_are_a_wrong_list_of_domains_to_search() {
     };
     assert_eq!(net(1).all_alerts(), ["low A-DGA 10.0.0.51"]);
     assert_eq!(net(3).all_alerts(), NONE);
+}
+
+#[test]
+fn an_alert_of_an_indicator_names_the_feeds_that_hold_it_and_goes_when_none_does() {
+    let hit = |label: &str| Net::of(&[CLIENT]).did(CLIENT, DeedKind::Contacts, None, label, 600, None);
+    let (own, listed) = ("ip:203.0.113.7", "feed:ip:203.0.113.7");
+    let told = |security: &Security| {
+        let told = security.alerts.iter().map(|a| (a.object.clone(), a.feeds.join(" ")));
+        (told.collect::<Vec<_>>(), security.delisted.len())
+    };
+    let alert = |feeds: &str| vec![(own.to_owned(), feeds.to_owned())];
+    assert_eq!(told(&hit(listed).held(&[(own, &["drop", "misp"])])), (alert("drop misp"), 0));
+    assert_eq!(told(&hit(listed).held(&[])), (Vec::new(), 1), "no feed holds it any more");
+    assert_eq!(told(&hit(own).held(&[])), (alert(""), 0), "the sensor's own files name it");
+    assert_eq!(told(&hit(own).held(&[(own, &["drop"])])), (alert("drop"), 0));
+    let ids = |security: Security| security.alerts.first().map(|alert| alert.id);
+    let of_listed = hit(listed).held(&[(own, &["drop"])]);
+    let gone = hit(listed).held(&[]).delisted;
+    assert_eq!(ids(of_listed.clone()), gone.first().copied(), "what went is the alert that was told");
+    assert_eq!(ids(of_listed), ids(hit(own).held(&[])), "a set or an own file, the alert is the same");
+    let both = hit(listed).did(CLIENT, DeedKind::Contacts, None, own, 700, None);
+    let security = both.held(&[]);
+    assert_eq!((security.alerts.len(), security.alerts[0].proofs.len()), (1, 1));
+}
+
+#[test]
+fn an_answer_of_a_listed_address_and_a_listed_name_are_told_like_others() {
+    let net = Net::of(&[CLIENT])
+        .did(CLIENT, DeedKind::Contacts, None, "feed:ip:203.0.113.7", 600, None)
+        .did(CLIENT, DeedKind::Hears, None, "feed:ip:203.0.113.7", 601, None)
+        .did(CLIENT, DeedKind::Asks, None, "feed:name:evil.example", 602, None);
+    let security = net.held(&[("ip:203.0.113.7", &["a"]), ("name:evil.example", &["b"])]);
+    let told: Vec<String> =
+        security.alerts.iter().map(|a| format!("{} {}", a.rule, a.proofs[0].sentence)).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told.contains(&"A-IP it contacted ip:203.0.113.7, which answered".to_owned()), "{told:?}");
+    assert!(told.contains(&"A-DOM it asked for name:evil.example".to_owned()), "{told:?}");
 }

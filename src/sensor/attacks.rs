@@ -12,7 +12,7 @@ use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::dissect::{Frame, LinkType};
-use crate::security::{Ruleset, Security, derive};
+use crate::security::{FeedHolders, Ruleset, Security, derive};
 
 type Frames = Vec<(Timestamp, Vec<u8>)>;
 
@@ -42,7 +42,7 @@ fn security<'f>(frames: impl Iterator<Item = &'f (Timestamp, Vec<u8>)> + Clone, 
     let (policy, decisions) = (Policy::default(), Decisions::default());
     let as_of = frames.map(|(at, _)| *at).max().unwrap();
     let survey = Survey::new(&inventory, &policy, &decisions, &RULES.0, as_of);
-    derive(&survey, &inventory, &RULES.1, 0, true)
+    derive(&survey, &inventory, &RULES.1, 0, true, &FeedHolders::new())
 }
 
 /// The alerts, each as its severity, rule and address, sorted.

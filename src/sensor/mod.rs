@@ -8,6 +8,7 @@ pub mod confinement;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub mod health;
+pub mod indicator_set;
 pub mod indicators;
 pub mod pipeline;
 pub mod replay;

@@ -8,6 +8,7 @@ use std::time::Instant;
 use crate::capture::live::Statistics;
 use crate::census::Timestamp;
 use crate::dissect::Anomaly;
+use crate::sensor::indicators::IndicatorsInForce;
 use crate::sensor::pipeline::bounds::{LimitHits, Reporter};
 use crate::sensor::pipeline::worker::Counters;
 use crate::sensor::upload::feedback::Feedback;
@@ -15,6 +16,9 @@ use crate::wire::{CaptureSummary, DropSpan, Health};
 
 /// Clock difference, in seconds, from which on the sensor warns.
 const SKEW: u64 = 60;
+
+/// Characters of a problem that the service is told.
+const PROBLEM: usize = 200;
 
 /// Said if two appliances use one identity.
 pub(crate) const FORKED: &str = "another appliance uses this sensor's identity, or this appliance was restored from a backup; if it was copied, revoke the sensor and enrol each appliance with its own token";
@@ -87,6 +91,7 @@ pub struct Status {
     last_ack: AtomicI64,
     spool_problem: Mutex<Option<String>>,
     feedback: Mutex<Feedback>,
+    indicators: Mutex<IndicatorsInForce>,
 }
 
 impl Status {
@@ -173,6 +178,21 @@ impl Status {
         lock(&self.feedback).clone_from(feedback);
     }
 
+    /// Records which indicators are in force.
+    pub(crate) fn set_indicators(&self, now: IndicatorsInForce) {
+        *lock(&self.indicators) = now;
+    }
+
+    /// Which indicators are in force.
+    pub fn indicators(&self) -> IndicatorsInForce {
+        lock(&self.indicators).clone()
+    }
+
+    /// Why the plan service's newest set of indicators is not in force, if it is not.
+    pub fn indicators_problem(&self) -> Option<String> {
+        self.indicators().problem.or_else(|| lock(&self.feedback).indicators_problem.clone())
+    }
+
     /// By how many seconds the plan service's clock is ahead of this one, if known.
     pub fn clock_skew(&self) -> Option<i64> {
         lock(&self.feedback).clock_skew
@@ -192,7 +212,9 @@ impl Status {
     pub fn problems(&self) -> Vec<String> {
         let mut all: Vec<String> = self.interfaces().into_values().filter_map(|i| i.problem).collect();
         let forked = self.forked.load(Ordering::Relaxed).then(|| FORKED.to_owned());
-        let others = [self.spool_problem(), self.delivery_problem(), self.clock_problem(), forked];
+        let indicators = self.indicators_problem();
+        let others =
+            [self.spool_problem(), self.delivery_problem(), self.clock_problem(), forked, indicators];
         all.extend(others.into_iter().flatten());
         all
     }
@@ -244,6 +266,8 @@ impl Status {
             clock_skew: feedback.clock_skew,
             clock_ahead: None,
             receipt: None,
+            indicators: self.indicators().digest,
+            indicators_problem: self.indicators_problem().map(|text| text.chars().take(PROBLEM).collect()),
         }
     }
 

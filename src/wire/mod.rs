@@ -9,6 +9,7 @@ mod explanation;
 mod fingerprint;
 mod frames;
 mod ids;
+mod indicators;
 mod row;
 pub mod signature;
 mod upload;
@@ -27,6 +28,7 @@ pub use explanation::{
 pub use fingerprint::{BadFingerprint, Fingerprint};
 pub use frames::FrameNumbers;
 pub use ids::{BadId, SensorId, SubscriptionId};
+pub use indicators::{BadSetHead, HEAD_BYTES, SET_SCHEMA, SetHead};
 pub use row::{CouplingRow, DeviceRow, Shown};
 pub use upload::{
     BadUpload, CHUNK_BYTES, CLOCK_LIMIT, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,

@@ -52,6 +52,8 @@ pub enum Purpose {
     Upload,
     /// To replace a sensor by a new one.
     Replace,
+    /// To fetch something of the subscription: a `GET` without a body.
+    Fetch,
 }
 
 impl Purpose {
@@ -59,6 +61,15 @@ impl Purpose {
         match self {
             Self::Upload => "netcensus-upload",
             Self::Replace => "netcensus-replace",
+            Self::Fetch => "netcensus-fetch",
+        }
+    }
+
+    /// The method of such a request.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Upload | Self::Replace => "POST",
+            Self::Fetch => "GET",
         }
     }
 }

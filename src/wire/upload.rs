@@ -74,6 +74,12 @@ pub struct Health {
     /// newer one, two appliances use the identity, or the sensor was restored from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<u64>,
+    /// The digest of the service's set of indicators that is in force, in hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indicators: Option<String>,
+    /// Why a newer set of indicators is not in force, if one is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub indicators_problem: Option<String>,
 }
 
 /// By how many seconds a sensor's clock may differ from the plan service's before that is a problem: first and last sightings
@@ -118,6 +124,10 @@ pub struct UploadReceipt {
     /// facts again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
+    /// The digest of the subscription's set of indicators, in hex; left out if it never had one. The sensor fetches a set that
+    /// it does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub indicators: Option<String>,
 }
 
 impl Upload {

@@ -197,6 +197,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/alerts/change", &[], json!({"alerts": [alert], "decide": {"state": "active"}})),
         write(M::POST, "/mutes", &[], mute),
         write(M::DELETE, "/mutes/{number}", &["1"], Value::Null),
+        write(M::POST, "/feeds/{name}", &["drop"], Value::Null).of_file("", "203.0.113.7\n"),
+        write(M::DELETE, "/feeds/{name}", &["drop"], Value::Null),
         write(M::POST, "/findings/{id}/close", &[&finding], json!({"note": "übung"})),
         write(M::POST, "/findings/{id}/reopen", &[&finding], json!({})),
         write(M::PATCH, "/devices/{id}", &[&d], json!({"name": "y"})).with_tag(),

@@ -112,6 +112,11 @@ const WAYS: &[(&str, Way)] = &[
     ("GET ~/mutes", Link("~/mutes")),
     ("POST ~/mutes", Form("~/mutes")),
     ("DELETE ~/mutes/{number}", Form("~/mutes/{}/end")),
+    ("GET ~/feeds", Link("~/feeds")),
+    ("POST ~/feeds/{name}", Form("~/feeds")),
+    ("DELETE ~/feeds/{name}", Form("~/feeds/delete")),
+    ("GET ~/indicators", Form("~/feeds")),
+    ("GET ~/sensors/{sensor}/indicators/{digest}", Nowhere("sensors fetch it")),
     ("POST ~/alerts/{id}/state", Form("~/alerts/{}/state")),
     ("GET ~/recommendations", Link("~/recommendations")),
     ("GET ~/findings", Link("~/findings")),
@@ -281,6 +286,8 @@ async fn with_everything() -> (Plan, String) {
     plan.post(&format!("/alerts/{alert}/state"), json!({"state": "active"})).await.succeeds(200);
     let rule = json!({"filter": {"zone": "elsewhere"}, "reason": "x", "until": "2027-01-01T00:00:00Z"});
     plan.post("/mutes", rule).await.succeeds(201);
+    let feed = plan.request(Method::POST, "/feeds/drop").body("203.0.113.7\n");
+    assert!(feed.send().await.unwrap().status().is_success());
     let findings = plan.get("/findings?kind=address_conflict").await;
     let finding = findings["findings"][0]["id"].as_str().unwrap();
     plan.post(&format!("/findings/{finding}/close"), json!({"note": "a spare"})).await.succeeds(200);

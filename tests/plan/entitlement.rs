@@ -30,6 +30,8 @@ fn operations() -> Vec<Operation> {
                 continue;
             }
             let filled = path.replace("{cve}", "CVE-1999-9001").replace("{number}", "77");
+            let filled =
+                filled.replace("{name}", "drop").replace("/indicators", "/indicators?value=203.0.113.7");
             let path = filled.replace("{id}", &"0".repeat(32));
             out.push(Operation { method: method.to_uppercase().parse().unwrap(), path });
         }
@@ -42,6 +44,10 @@ fn body(operation: &Operation) -> Value {
     match operation.path.as_str() {
         "/alerts/change" => json!({"alerts": ["0".repeat(32)], "decide": {"state": "closed"}}),
         "/mutes" => json!({"filter": {"zone": "nowhere"}, "reason": "x", "until": "2026-12-01T00:00:00Z"}),
+        "/feeds/drop" => {
+            let pattern = "[ipv4-addr:value = '203.0.113.7']";
+            json!({"type": "bundle", "objects": [{"type": "indicator", "pattern": pattern}]})
+        }
         _ => json!({"state": "closed"}),
     }
 }
@@ -107,7 +113,7 @@ async fn every_operation_and_page_is_withheld_or_shown_as_the_plan_says() {
 }
 
 /// Every command of what a plan buys.
-const COMMANDS: [&[&str]; 11] = [
+const COMMANDS: [&[&str]; 15] = [
     &["alerts", "list"],
     &["alerts", "export"],
     &["alerts", "show", "00000000000000000000000000000000"],
@@ -119,6 +125,10 @@ const COMMANDS: [&[&str]; 11] = [
     &["mutes", "list"],
     &["mutes", "end", "1"],
     &["recommendations"],
+    &["feeds", "list"],
+    &["feeds", "import", "drop", "/dev/null"],
+    &["feeds", "delete", "drop"],
+    &["feeds", "test", "203.0.113.7"],
 ];
 
 #[test]

@@ -26,6 +26,7 @@ mod enrolment;
 mod entitlement;
 mod estimates;
 mod facts;
+mod feeds;
 mod findings;
 mod forecasts;
 mod guard;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use netcensus::plan::app::change_jobs::{self, JobState, WAIT, Waited};
 use netcensus::plan::app::{May, Refusal};
+use netcensus::plan::permission::EditDevices;
 use netcensus::plan::store::By;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
@@ -75,7 +76,7 @@ async fn who_does_not_wait_for_a_long_change_is_told_its_outcome_by_a_job(plan: 
 async fn callers_who_go_away_while_a_change_goes_on_hold_no_place_for_ever() {
     let plan = Plan::start().await;
     let app = plan.another().await;
-    let may = May::operator(app.store.subscription(&plan.sid).await.unwrap(), By::operator());
+    let may = May::<EditDevices>::operator(app.store.subscription(&plan.sid).await.unwrap(), By::operator());
     let gate = Arc::new(Semaphore::new(0));
     let change = || {
         let gate = Arc::clone(&gate);

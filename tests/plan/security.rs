@@ -93,7 +93,7 @@ async fn a_deed_becomes_an_alert_and_a_person_decides_about_it(plan: Plan) {
 }
 
 /// Every operation and export of what a plan buys.
-const GATED: [&str; 12] = [
+const GATED: [&str; 14] = [
     "/alerts",
     "/alerts.csv",
     "/alerts/ledger",
@@ -101,6 +101,8 @@ const GATED: [&str; 12] = [
     "/alerts/changes",
     "/alerts/00000000000000000000000000000000/history",
     "/mutes",
+    "/feeds",
+    "/indicators?value=203.0.113.7",
     "/alerts.ndjson",
     "/alerts.ocsf.ndjson",
     "/alerts/00000000000000000000000000000000",
@@ -145,12 +147,13 @@ async fn what_a_plan_buys_is_withheld_before_and_after_it(plan: Plan) {
 }
 
 /// Every page of what a plan buys.
-pub(crate) const PAGES: [&str; 6] = [
+pub(crate) const PAGES: [&str; 7] = [
     "/alerts",
     "/alerts/00000000000000000000000000000000/history",
     "/alerts/changes",
     "/alerts/ledger",
     "/mutes",
+    "/feeds",
     "/recommendations",
 ];
 

@@ -38,6 +38,10 @@ pub(crate) enum Answer {
     Stored,
     /// 200 with a receipt that says duplicate.
     Duplicate,
+    /// As [`Answer::Stored`], with the digest of a set of indicators.
+    Names(String),
+    /// 200 with these bytes.
+    Bytes(Vec<u8>),
     /// Status, headers and body.
     Raw(u16, Vec<(&'static str, &'static str)>, String),
 }
@@ -56,6 +60,13 @@ impl Answer {
         };
         match self {
             Self::Stored => (StatusCode::CREATED, receipt(false)).into_response(),
+            Self::Names(digest) => {
+                let sequence = Upload::decode(body).unwrap().sequence;
+                let receipt =
+                    format!("{{\"sequence\":{sequence},\"duplicate\":false,\"indicators\":\"{digest}\"}}");
+                (StatusCode::CREATED, receipt).into_response()
+            }
+            Self::Bytes(bytes) => (StatusCode::OK, bytes).into_response(),
             Self::Duplicate => (StatusCode::OK, receipt(true)).into_response(),
             Self::Raw(status, headers, body) => {
                 let mut response = (StatusCode::from_u16(status).unwrap(), body).into_response();

@@ -112,8 +112,8 @@ pub struct WithdrawnList {
 /// Of which derivation the ledger has the alerts, so that a reader who asks again costs nothing.
 #[derive(Debug, Default)]
 pub struct Recorded {
-    /// By what a derivation was made of, and its instant.
-    read: Mutex<HashMap<SubscriptionId, (Revision, Timestamp)>>,
+    /// By what a derivation was made of.
+    read: Mutex<HashMap<SubscriptionId, Ingredients>>,
     /// By what the job derived them of, and when.
     derived: Mutex<HashMap<SubscriptionId, (Revisions, Timestamp)>>,
 }
@@ -130,6 +130,9 @@ impl Recorded {
     }
 }
 
+/// What a derivation was made of: facts and decisions, its instant, and the set of indicators.
+type Ingredients = (Revision, Timestamp, Option<String>);
+
 /// Of the facts, of the decisions about devices, and of the audit trail.
 type Revisions = (i64, i64, i64);
 
@@ -138,7 +141,8 @@ const AGES: i64 = HOUR;
 
 /// Records what is shown, if it was not recorded yet.
 pub(super) async fn record(app: &App, subscription: &SubscriptionId, ground: &Ground) -> Result<(), Refusal> {
-    let mark = (ground.secured.revision, ground.secured.as_of);
+    let secured = &ground.secured;
+    let mark = (secured.revision, secured.as_of, secured.set().map(str::to_owned));
     let read = || app.recorded_alerts.read.lock().unwrap_or_else(PoisonError::into_inner);
     if read().get(subscription) == Some(&mark) {
         return Ok(());
@@ -170,6 +174,11 @@ fn why_gone(entry: &LedgerEntry, rules: &Ruleset, ground: &Ground) -> WithdrawnW
         None => WithdrawnWhy::Merge,
         Some(holder) if !rule.scope.has_category(holder.category) => WithdrawnWhy::Class,
         Some(holder) if holder.device != device.id => WithdrawnWhy::Merge,
+        Some(_)
+            if [entry.id, entry.newest_id].iter().any(|id| ground.secured.security.delisted.contains(id)) =>
+        {
+            WithdrawnWhy::Feed
+        }
         Some(_) => WithdrawnWhy::Facts,
     }
 }

@@ -5,7 +5,7 @@ use super::{App, May, Refusal};
 use crate::listing::csv_rows;
 use crate::plan::permission::Export;
 
-const COLUMNS: [&str; 24] = [
+const COLUMNS: [&str; 25] = [
     "id",
     "severity",
     "state",
@@ -30,6 +30,7 @@ const COLUMNS: [&str; 24] = [
     "decided_by",
     "decided_at",
     "muted_by",
+    "feeds",
 ];
 
 /// All alerts that a filter takes, a row an alert, with a header.
@@ -68,5 +69,6 @@ fn row(record: &AlertRecord) -> Vec<String> {
         decision.map(|d| d.by.clone()).unwrap_or_default(),
         decision.map(|d| d.at.to_string()).unwrap_or_default(),
         record.muted_by.map(|number| number.to_string()).unwrap_or_default(),
+        alert.feeds.join(" "),
     ]
 }

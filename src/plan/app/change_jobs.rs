@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::{App, May, Refusal};
 use crate::census::Timestamp;
-use crate::plan::permission::{EditDevices, View};
+use crate::plan::permission::{Permission, View};
 use crate::wire::SubscriptionId;
 
 /// How long a caller waits for a change who does not say how long.
@@ -39,7 +39,7 @@ pub enum Stage {
     Waiting,
     /// The devices are counted before and after the change.
     Counting,
-    /// The decisions are written.
+    /// What was decided is written.
     Writing,
 }
 
@@ -49,7 +49,7 @@ impl Stage {
         match self {
             Self::Waiting => "waiting for other counts and changes",
             Self::Counting => "counting devices before and after the change",
-            Self::Writing => "writing the decisions",
+            Self::Writing => "writing what was decided",
         }
     }
 }
@@ -239,9 +239,9 @@ impl ChangeJobs {
 ///
 /// # Errors
 /// Those of the change; [`Refusal::Busy`] if too many changes of the subscription go on, before it begins.
-pub async fn run<T: Serialize + Send + 'static>(
+pub async fn run<T: Serialize + Send + 'static, A: Permission>(
     app: &App,
-    may: &May<EditDevices>,
+    may: &May<A>,
     what: &'static str,
     wait: Duration,
     tell: fn(Refusal) -> Value,

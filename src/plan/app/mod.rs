@@ -25,6 +25,7 @@ pub mod differences;
 pub mod estimate_sheet;
 pub mod estimates;
 pub mod exports;
+pub mod feeds;
 pub mod findings;
 pub mod freshness;
 pub mod history;
@@ -105,6 +106,8 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 /// Estimates that are made at once: each may take 16 MiB of lists, and a report of their rows.
 const ESTIMATORS: usize = 2;
+/// Feeds that are imported at once: each may take 2,000,000 indicators, and the set that is compiled of them.
+const IMPORTERS: usize = 1;
 
 /// The settings of a service.
 #[derive(Clone, Debug, Default)]
@@ -212,6 +215,8 @@ pub struct Inner {
     pub hashers: Semaphore,
     /// Bounds estimates.
     pub estimators: Semaphore,
+    /// Bounds imports of feeds.
+    pub(super) importers: Arc<Semaphore>,
     /// Becomes true when the service stops: endless answers end then.
     pub stopping: watch::Sender<bool>,
 }
@@ -287,6 +292,7 @@ impl App {
             decoders: Arc::new(Semaphore::new(DECODERS)),
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),
+            importers: Arc::new(Semaphore::new(IMPORTERS)),
             stopping: watch::Sender::new(false),
         }))
     }

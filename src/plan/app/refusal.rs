@@ -9,6 +9,7 @@ use crate::plan::entitlement::Withheld;
 use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
+use crate::security::BadFeed;
 use crate::wire::{BadUpload, Subject};
 
 /// Why a use case gives no answer. The API turns it into a problem, the console into an error page, the command line into
@@ -61,6 +62,12 @@ pub enum Refusal {
     /// A list of devices cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A feed of indicators cannot be read.
+    #[error("the feed cannot be read: {0}; nothing was changed")]
+    Feed(#[from] BadFeed),
+    /// The feeds would hold too much.
+    #[error("{0}; nothing was changed, delete a feed first")]
+    TooManyIndicators(String),
     /// A list to import into the managed list cannot be read.
     #[error(transparent)]
     ManagedFile(FileError),

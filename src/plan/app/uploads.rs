@@ -107,12 +107,14 @@ where
     if done.receipt == Receipt::Replayed {
         from.claim.note(app, Suspicion::Replayed).await;
     }
+    let indicators = app.store.indicator_digest(subscription).await?;
     let receipt = UploadReceipt {
         sequence,
         duplicate: done.receipt != Receipt::Stored,
         number: u64::try_from(done.number).ok(),
         forked: done.forked,
         lost: done.lost,
+        indicators,
     };
     Ok(Stored { receipt, rows: done.rows })
 }

@@ -9,6 +9,7 @@ mod doctor;
 mod estimate;
 mod estimate_report;
 mod failure;
+mod feeds;
 mod findings;
 mod inventory;
 mod maintain;
@@ -123,6 +124,9 @@ enum Command {
     /// Make mute rules: which alerts are listed, but told to nobody
     #[command(subcommand)]
     Mutes(mutes::MutesCommand),
+    /// Manage the feeds of indicators: addresses, networks and names that are known to be malicious
+    #[command(subcommand)]
+    Feeds(feeds::FeedsCommand),
     /// List recommendations: insecure ways in which devices are administered
     Recommendations(alerts::RecommendationsArguments),
     /// List notices: what a person should hear of; send a test e-mail
@@ -201,6 +205,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
         Command::Alerts(command) => alerts::run(command).await,
         Command::Mutes(command) => mutes::run(command).await,
+        Command::Feeds(command) => feeds::run(command).await,
         Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
         Command::Notices(command) => notices::run(command).await,
         Command::Managed(command) => managed::run(command).await,

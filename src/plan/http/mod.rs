@@ -3,6 +3,7 @@
 pub mod address;
 pub mod api;
 pub mod auth;
+mod body_reader;
 pub mod conditional;
 pub mod console;
 pub mod extract;

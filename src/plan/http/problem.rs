@@ -10,6 +10,7 @@ use crate::listing::{BadCursor, BadList};
 use crate::plan::app::Refusal as AppRefusal;
 use crate::plan::oidc::ProviderError;
 use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
+use crate::security::BadFeed;
 use crate::wire::BadUpload;
 
 macro_rules! problems {
@@ -226,6 +227,12 @@ problems! {
         "A person has at most 50 views of a subscription, and a subscription has at most 50 shared ones. Delete one.";
     TooManyMutes = "too-many-mutes", 409, "There are too many mute rules",
         "A subscription has at most 1000 mute rules in force. End one that is no longer needed.";
+    TooManyFeeds = "too-many-feeds", 409, "There are too many feeds of indicators",
+        "A subscription has at most 64 feeds. Delete one that is no longer needed.";
+    TooManyIndicators = "too-many-indicators", 409, "The feeds hold too many indicators",
+        "The feeds of a subscription hold at most 2000000 indicators together, and their set at most 128 MiB. Nothing was changed. Delete a feed first.";
+    UnreadableFeed = "unreadable-feed", 422, "The feed cannot be read",
+        "The detail says what is wrong. Nothing was changed: the feed that was imported before stays.";
     AlertChangeStands = "alert-change-stands", 409, "The change of alerts cannot be undone",
         "It was undone already, or somebody decided about one of its alerts since. Decide about these alerts again instead.";
     TooManyMappings = "too-many-mappings", 409, "The columns of too many tables are remembered",
@@ -322,6 +329,9 @@ impl From<AppRefusal> for Problem {
                 let problem = Self::new(ProblemType::DoubtfulList, detail).with("doubts", doubts);
                 problem.with("entries", json!(list.entries)).with("count", json!(list.count))
             }
+            Refusal::Feed(BadFeed::Large) => Self::new(ProblemType::TooLarge, detail),
+            Refusal::Feed(_) => Self::new(ProblemType::UnreadableFeed, detail),
+            Refusal::TooManyIndicators(_) => Self::new(ProblemType::TooManyIndicators, detail),
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::Withheld(withheld) => {
@@ -382,6 +392,7 @@ impl From<StoreError> for Problem {
             StoreError::BadName(_) => ProblemType::InvalidName,
             StoreError::TooManyViews => ProblemType::TooManyViews,
             StoreError::TooManyMutes => ProblemType::TooManyMutes,
+            StoreError::TooManyFeeds => ProblemType::TooManyFeeds,
             StoreError::AlertUndo { .. } => ProblemType::AlertChangeStands,
             StoreError::BadEnrolment => ProblemType::BadEnrolment,
             StoreError::NoPlan => ProblemType::PlanNotInEffect,

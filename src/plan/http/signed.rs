@@ -32,6 +32,31 @@ impl Admission for SensorRequest {
     const ACCESS: Access = Access::Sensor;
 }
 
+/// A request for something of its subscription that the sensor `{sensor}` in the path sent itself, without a body.
+pub(super) struct SensorFetch(pub(super) Proven);
+
+impl Admission for SensorFetch {
+    const ACCESS: Access = Access::Sensor;
+}
+
+impl FromRequestParts<App> for SensorFetch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Path((subscription, sensor, _)) =
+            Path::<(String, String, String)>::from_request_parts(parts, app).await?;
+        let (Ok(subscription), Ok(sensor)) = (subscription.parse(), sensor.parse()) else {
+            return Err(Refusal::UnknownSensor.into());
+        };
+        let claim = Claim { subscription, sensor, origin: origin(app, parts) };
+        let key = claim.public_key(app, bearer(&parts.headers)).await?;
+        match Signed::verify(parts, &key, Purpose::Fetch) {
+            Some(signed) if signed.covers(&[]) => Ok(Self(claim.proven(signed.request))),
+            _ => Err(claim.refuse_unsigned(app).await.into()),
+        }
+    }
+}
+
 impl SensorRequest {
     pub(super) fn into_parts(self) -> (Proven, Signed) {
         (self.from, self.signed)
@@ -67,7 +92,7 @@ impl FromRequestParts<App> for SensorRequest {
     }
 }
 
-/// Where an upload comes from. A sensor gives no reason and tries nothing.
+/// Where a sensor's request comes from. A sensor gives no reason and tries nothing.
 fn origin(app: &App, parts: &Parts) -> By {
     let request = parts.headers.get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
     By {

@@ -10,6 +10,7 @@ use crate::billing::timeline::PlanRefusal;
 use crate::census::VALUE_BYTES;
 use crate::change::ChangeRefusal;
 use crate::estimate::COLUMNS;
+use crate::plan::feed::FEEDS;
 use crate::plan::mute::MUTES;
 use crate::plan::secret::{BadPassword, NoRandomness};
 use crate::proof::bundle::HEADERS;
@@ -110,6 +111,9 @@ pub enum StoreError {
     /// There are too many mute rules.
     #[error("there may be {MUTES} mute rules in force; end one first")]
     TooManyMutes,
+    /// There are too many feeds.
+    #[error("there may be {FEEDS} feeds of indicators; delete one first")]
+    TooManyFeeds,
     /// A change of alerts cannot be undone.
     #[error("change {number} of alerts cannot be undone: {why}")]
     AlertUndo {

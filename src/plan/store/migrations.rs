@@ -32,6 +32,7 @@ migrations! {
     "000" 9 "conduct";
     "00" 10 "alert_life";
     "00" 11 "sensor_hours";
+    "00" 12 "feeds";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

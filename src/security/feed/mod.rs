@@ -71,6 +71,9 @@ pub enum BadFeed {
     Json(#[from] serde_json::Error),
     #[error("the feed has more than {FEED_BYTES} bytes")]
     Large,
+    /// For those who replace a feed by another: a file of something else must not empty it.
+    #[error("it holds no address, network or name that is an indicator")]
+    Empty,
 }
 
 /// Takes what a feed says.

@@ -7,7 +7,7 @@ use super::source::{Arguments, SurveyInput};
 use crate::census::time::DAY;
 use crate::cli::table;
 use crate::cli::terminal::{print_json, safe};
-use crate::security::{self, Security};
+use crate::security::{self, FeedHolders, Security};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SecurityArguments {
@@ -37,7 +37,8 @@ pub(super) fn list(arguments: &Arguments, how: &SecurityArguments) -> Result<(),
     let facts = SurveyInput::gather(arguments)?;
     let survey = facts.survey();
     let baseline = i64::from(how.baseline_days) * DAY;
-    let security = security::derive(&survey, &facts.inventory, &rules, baseline, how.all_alerts);
+    let security =
+        security::derive(&survey, &facts.inventory, &rules, baseline, how.all_alerts, &FeedHolders::new());
     if arguments.json {
         return print_json(&security);
     }

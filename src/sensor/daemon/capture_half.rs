@@ -89,6 +89,9 @@ fn collect(mut collector: Collector, shared: &Shared, ended: &mpsc::Receiver<()>
             }
             Err(_) => {}
         }
+        if !last && shared.indicators.is_due(&config.spool_directory()) {
+            look_for_indicators(shared);
+        }
         if last || saved.elapsed() >= config.spool.checkpoint_every {
             saved = Instant::now();
             match collector.save() {
@@ -103,5 +106,15 @@ fn collect(mut collector: Collector, shared: &Shared, ended: &mpsc::Receiver<()>
         if last {
             return;
         }
+    }
+}
+
+/// Loads another set of indicators in a thread of its own: a large set takes seconds, and the spool must not wait.
+fn look_for_indicators(shared: &Shared) {
+    let shared = shared.clone();
+    let started =
+        thread::Builder::new().name("indicators".to_owned()).spawn(move || shared.load_indicators(true));
+    if let Err(error) = started {
+        tracing::warn!("the set of indicators was not loaded: {error}");
     }
 }

@@ -40,7 +40,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 use crate::lock::{LockError, ProcessLock};
 use crate::notify;
-use crate::sensor::indicators;
+use crate::sensor::indicators::IndicatorLoader;
 use crate::sensor::pipeline::capturing::{Reopening, Shared};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::upload::delivery::Delivery;
@@ -144,7 +144,6 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
     let table = Arc::new(Table::with_memory(config.limits.couplings, config.limits.memory()));
     table.trust(config.tunnels());
-    table.watch_for(indicators::read(&config.alerts.indicators, SystemClock.now()));
     let shared = Shared {
         table,
         status: Arc::default(),
@@ -156,7 +155,11 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
         })),
         config: Arc::new(ArcSwap::from_pointee(config)),
         reopening: if reopens { Reopening::Here } else { Reopening::Restart(restart.clone()) },
+        indicators: IndicatorLoader::default(),
     };
+    if captures {
+        shared.load_indicators(false);
+    }
     let capture = if captures { Some(CaptureHalf::open(&shared)?) } else { None };
     let sockets = Sockets::open(&shared.config.load(), captures, uploads)?;
     let needs = needs(&shared.config.load(), config_path.as_deref(), captures, uploads);
@@ -396,9 +399,11 @@ impl Daemon {
                 (self.set_level)(&config.log.level);
                 orders.send_replace(order(&config));
                 self.shared.table.trust(config.tunnels());
-                self.shared.table.watch_for(indicators::read(&config.alerts.indicators, SystemClock.now()));
                 self.shared.config.store(Arc::new(config));
                 self.shared.rules.store(Arc::new(rules));
+                if self.captures {
+                    self.shared.load_indicators(false);
+                }
                 tracing::info!("reloaded the configuration and the rules");
             }
             Err(e) => tracing::error!("{e}; keeping the old configuration and rules"),

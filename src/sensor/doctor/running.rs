@@ -123,6 +123,7 @@ mod tests {
             confinement: Confinement {
                 measures: vec![Measure { name: "seccomp".into(), in_force: true, detail: "d".into() }],
             },
+            indicators: crate::sensor::indicators::IndicatorsInForce::default(),
         }
     }
 

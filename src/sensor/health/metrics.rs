@@ -92,7 +92,18 @@ impl Collector for Scrape {
             counter(&mut out, "fragments_dropped", "Incomplete datagrams dropped", hits.fragments)?;
             let learned = u64::from(hits.learned);
             gauge(&mut out, "segment_full", "1 if no more prefixes or routers are learned", learned)?;
+            let in_force = status.indicators();
+            gauge(&mut out, "indicators", "Indicators that the sensor watches for", in_force.total)?;
+            let help = "Indicators that only the plan service named";
+            gauge(&mut out, "indicators_listed", help, in_force.listed)?;
+            if let Some(digest) = &in_force.digest {
+                let help = "1 for the plan service's set of indicators that is in force";
+                let mut encoder = out.encode_descriptor("indicator_set", help, None, MetricType::Gauge)?;
+                ConstGauge::new(1_i64).encode(encoder.encode_family(&[("digest", digest.as_str())])?)?;
+            }
         }
+        let stale = u64::from(status.indicators_problem().is_some());
+        gauge(&mut out, "indicators_stale", "1 if the newest set of indicators is not in force", stale)?;
         let load = |a: &AtomicU64| a.load(Ordering::Relaxed);
         let spool = SpoolReader::new(&config.load().spool_directory());
         let (uploads, bytes) = spool.backlog().unwrap_or_default();

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use self::metrics::{metrics, relay};
 use super::confinement::Confinement;
+use super::indicators::IndicatorsInForce;
 use super::status::Status;
 use crate::census::{Inventory, Limit, MostlyUnread};
 use crate::classify::RuleFiles;
@@ -52,6 +53,9 @@ pub(crate) struct SensorSnapshot {
     /// Problems of capture and upload.
     #[serde(default)]
     pub(crate) problems: Vec<String>,
+    /// What the sensor watches for.
+    #[serde(default)]
+    pub(crate) indicators: IndicatorsInForce,
 }
 
 #[derive(Clone)]
@@ -83,6 +87,9 @@ pub struct SensorState {
     /// How often changes had to stay in memory because the spool refused them.
     pub spool_refused: u64,
     pub confinement: Confinement,
+    /// What the sensor watches for.
+    #[serde(default)]
+    pub indicators: IndicatorsInForce,
 }
 
 /// The routes of the loopback port.
@@ -179,6 +186,7 @@ async fn state(extract::State(view): extract::State<HealthView>) -> Json<SensorS
         acknowledged_seconds_ago: status.last_ack().map(ago),
         spool_refused: status.spool_refused.load(Ordering::Relaxed),
         confinement: (*view.confinement).clone(),
+        indicators: status.indicators(),
     })
 }
 
@@ -194,5 +202,6 @@ async fn inventory(extract::State(view): extract::State<HealthView>) -> Json<Sen
         rules: rules.files.clone(),
         rules_problem: rules.problem.clone(),
         problems: status.problems(),
+        indicators: status.indicators(),
     })
 }

@@ -15,7 +15,9 @@ use super::traffic::Traffic;
 use super::worker::Worker;
 use crate::capture::fanout::Group;
 use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
+use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::{CaptureConfig, Config};
+use crate::sensor::indicators::{IndicatorLoader, Place};
 use crate::sensor::rules::Accepted;
 use crate::sensor::status::{InterfaceStatus, Status};
 
@@ -40,6 +42,18 @@ pub(crate) struct Shared {
     /// Tells the threads to end.
     pub(crate) stop: Arc<AtomicBool>,
     pub(crate) reopening: Reopening,
+    pub(crate) indicators: IndicatorLoader,
+}
+
+impl Shared {
+    /// Reads all indicators again, or only looks whether the upload half saved another set.
+    pub(crate) fn load_indicators(&self, look: bool) {
+        let config = self.config.load();
+        let (files, spool) = (&config.alerts.indicators, config.spool_directory());
+        let now = SystemClock.now();
+        let place = Place { files, spool: &spool, table: &self.table, status: &self.status, now };
+        if look { self.indicators.look(&place) } else { self.indicators.load(&place) }
+    }
 }
 
 /// How to open an interface that was away or has new settings.

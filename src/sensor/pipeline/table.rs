@@ -184,7 +184,8 @@ impl Table {
         *self.indicators.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(indicators);
     }
 
-    pub(super) fn indicators(&self) -> Arc<Indicators> {
+    /// What is watched for now.
+    pub(crate) fn indicators(&self) -> Arc<Indicators> {
         Arc::clone(&self.indicators.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -170,8 +170,11 @@ pub struct Uploader {
     client: Client,
     base: String,
     target: Url,
+    /// Where the sensor's own things are, such as its subscription's set of indicators.
+    own: Url,
     /// Length of the target path's prefix that a reverse proxy removes: the signature covers the path that the service sees.
     prefix: usize,
+    subscription: String,
     key: String,
     signing_key: SigningKey,
     timeout: Duration,
@@ -202,11 +205,13 @@ impl Uploader {
             &identity.subscription,
             "sensors",
             &identity.sensor,
-            "uploads",
         ]);
+        let own = target.clone();
+        target.path_segments_mut().map_err(|()| bad())?.push("uploads");
         let client = client(&base, timeout, route, identity.fingerprint)?;
         let (key, signing_key) = (identity.key.clone(), identity.signing_key.clone());
-        Ok(Self { client, base, target, prefix, key, signing_key, timeout })
+        let subscription = identity.subscription.clone();
+        Ok(Self { client, base, target, own, subscription, prefix, key, signing_key, timeout })
     }
 
     /// Sends one body from `Upload::encode`, signed at `now`. A receipt means that the service has stored it durably.
@@ -227,6 +232,41 @@ impl Uploader {
 }
 
 impl Uploader {
+    /// Asks for the set of indicators with a digest, signed at `now`. The answer's body is not read yet; all of it may take
+    /// `longest`.
+    ///
+    /// # Errors
+    /// As for an upload.
+    pub(super) async fn indicators(
+        &self,
+        digest: &str,
+        now: Timestamp,
+        longest: Duration,
+    ) -> Result<Response, UploadError> {
+        let mut url = self.own.clone();
+        let bad = |()| UploadError::Address { url: self.base.clone() };
+        url.path_segments_mut().map_err(bad)?.extend(["indicators", digest]);
+        let path = url.path().get(self.prefix..).unwrap_or_default();
+        let headers = self.signing_key.sign(path, &[], Purpose::Fetch, now);
+        let headers = headers.map_err(|e| unreachable_because(&self.base, e.to_string()))?;
+        let request = signed(self.client.get(url).timeout(longest), headers).bearer_auth(&self.key);
+        let answer = request.send().await.map_err(|e| unreachable(&self.base, e))?;
+        if answer.status() == StatusCode::OK {
+            return Ok(answer);
+        }
+        let date = date(answer.headers(), &DATE);
+        match read_body::<serde::de::IgnoredAny>(&self.base, answer, date).await {
+            // There is another set by now; the next receipt names it.
+            Err(UploadError::Unauthorized { status: 404, detail }) => {
+                Err(UploadError::Busy { status: 404, detail, retry_after: None })
+            }
+            Err(error) => Err(error),
+            Ok(_) => {
+                Err(unreachable_because(&self.base, "it answered without a set of indicators".to_owned()))
+            }
+        }
+    }
+
     /// Asks whether the service is alive, which needs no key. Returns the date of its answer.
     ///
     /// # Errors
@@ -251,6 +291,11 @@ impl Uploader {
             Ok(_) | Err(UploadError::Refused { .. }) => Ok(()),
             Err(e) => Err(e),
         }
+    }
+
+    /// The subscription of the sensor.
+    pub(super) fn subscription(&self) -> &str {
+        &self.subscription
     }
 
     /// The service's host and port.

@@ -13,12 +13,16 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::identity::Identity;
 use super::route::Route;
+use super::set_fetch;
 use super::spool::{QueuedUpload, SpoolReader, random_epoch};
+use crate::census::Timestamp;
 use crate::clock::Clock;
+use crate::sensor::indicator_set::{SavedSet, WantedSet};
 use crate::sensor::status::{FORKED, Status};
 use crate::sensor::upload::client::{Answer, UploadError, Uploader};
 use crate::sensor::upload::feedback::Feedback;
 use crate::wire::{Upload, UploadReceipt};
+use tokio::task::JoinHandle;
 
 /// How often to look for new uploads while none wait.
 pub const IDLE: Duration = Duration::from_secs(1);
@@ -29,6 +33,9 @@ const SECOND: i64 = 1_000_000_000;
 /// The longest wait for a service that is there and says when it may have time, unless it asks for more. After an outage
 /// it serves many sensors in turn, and none should wait long once the others are done.
 const BUSY: Duration = Duration::from_secs(30);
+
+/// Seconds after a failure until the set of indicators is fetched again.
+const FETCH_AGAIN: i64 = 60;
 
 /// How often to look for an identity while the sensor is not enrolled.
 const UNENROLLED: Duration = Duration::from_secs(10);
@@ -73,6 +80,10 @@ pub struct Delivery {
     route: Route,
     /// Bytes sent since the last [`Delivery::rest`].
     sent: u64,
+    /// The set of indicators that is being fetched.
+    fetching: Option<JoinHandle<Result<SavedSet, String>>>,
+    /// When fetching a set failed last.
+    unfetched: Option<Timestamp>,
 }
 
 impl Delivery {
@@ -85,7 +96,19 @@ impl Delivery {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let route = Route::default();
-        Self { spool, identity, pace, status, clock, uploader: None, waits: None, route, sent: 0 }
+        Self {
+            spool,
+            identity,
+            pace,
+            status,
+            clock,
+            uploader: None,
+            waits: None,
+            route,
+            sent: 0,
+            fetching: None,
+            unfetched: None,
+        }
     }
 
     /// Changes the pace, and reads the identity again before the next attempt.
@@ -122,6 +145,7 @@ impl Delivery {
     }
 
     async fn attempt(&mut self) -> Result<Step, Obstacle> {
+        self.end_fetch().await?;
         let Some(item) = self.spool.oldest().map_err(|e| self.slow(e))? else {
             return Ok(Step::Idle);
         };
@@ -160,7 +184,10 @@ impl Delivery {
             }
         }
         match answer.result {
-            Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt, feedback),
+            Ok(receipt) if receipt.sequence == item.sequence => {
+                self.begin_fetch(&uploader, &receipt, &feedback);
+                self.done(&item, &receipt, feedback)
+            }
             Ok(_) => {
                 Err(self
                     .soon("the receipt is for another upload; check that the URL is a plan service's", None))
@@ -205,8 +232,15 @@ impl Delivery {
         let recipient = format!("{} {}", identity.url, identity.subscription);
         if (&feedback.recipient, &feedback.sensor) != (&recipient, &identity.sensor) {
             // Each service numbers its receipts, for each sensor.
-            feedback =
-                Feedback { recipient, sensor: identity.sensor, receipt: None, clock_skew: None, ..feedback };
+            feedback = Feedback {
+                recipient,
+                sensor: identity.sensor,
+                receipt: None,
+                clock_skew: None,
+                indicators: None,
+                indicators_problem: None,
+                ..feedback
+            };
         }
         Ok(self.uploader.insert((new, feedback)).clone())
     }
@@ -243,6 +277,52 @@ impl Delivery {
         self.waits = None;
         tracing::debug!(sequence = item.sequence, duplicate = receipt.duplicate, "upload stored");
         Ok(Step::Stored(item.sequence))
+    }
+
+    /// Begins to fetch the set of indicators that a receipt names, if it is another one than the saved set. After a failure,
+    /// a later receipt begins it again.
+    fn begin_fetch(&mut self, uploader: &Uploader, receipt: &UploadReceipt, feedback: &Feedback) {
+        let now = self.clock.now();
+        let Some(digest) = receipt.indicators.as_ref().filter(|digest| is_digest(digest)) else { return };
+        let saved = feedback.indicators.as_ref();
+        let is_saved = saved.is_some_and(|saved| saved.digest == *digest);
+        let is_early = self.unfetched.is_some_and(|at| (0..FETCH_AGAIN * SECOND).contains(&now.since(at)));
+        if is_saved || is_early || self.fetching.is_some() {
+            return;
+        }
+        let subscription = uploader.subscription().to_owned();
+        let key = saved.map(|saved| saved.key.clone());
+        let wanted = WantedSet { subscription, digest: digest.clone(), key };
+        tracing::info!("fetching the set of indicators {digest}");
+        let spool = self.spool.directory().to_owned();
+        self.fetching = Some(tokio::spawn(set_fetch::fetch(uploader.clone(), wanted, spool, now)));
+    }
+
+    /// Notes how a fetch ended, if one did.
+    async fn end_fetch(&mut self) -> Result<(), Obstacle> {
+        let Some(ended) = self.fetching.take_if(|fetching| fetching.is_finished()) else { return Ok(()) };
+        let ended = ended.await.unwrap_or_else(|_| Err("fetching the set of indicators failed".to_owned()));
+        let (_, mut feedback) = self.uploader()?;
+        match ended {
+            Ok(saved) => {
+                // Meanwhile the sensor may have been enrolled elsewhere.
+                if !feedback.recipient.ends_with(&format!(" {}", saved.subscription)) {
+                    return Ok(());
+                }
+                tracing::info!("saved the set of indicators {}", saved.digest);
+                self.unfetched = None;
+                (feedback.indicators, feedback.indicators_problem) = (Some(saved), None);
+            }
+            Err(problem) => {
+                if feedback.indicators_problem.as_ref() != Some(&problem) {
+                    tracing::warn!("{problem}; the set of indicators that was saved before stays");
+                }
+                self.unfetched = Some(self.clock.now());
+                feedback.indicators_problem = Some(problem);
+            }
+        }
+        self.status.set_feedback(&feedback);
+        self.report(&feedback)
     }
 
     fn report(&mut self, feedback: &Feedback) -> Result<(), Obstacle> {
@@ -286,6 +366,11 @@ impl Delivery {
     fn slow(&self, problem: impl ToString) -> Obstacle {
         Obstacle { problem: problem.to_string(), wait: self.pace.longest }
     }
+}
+
+/// Whether a text is a SHA-256 in hex.
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'a'..=b'f'))
 }
 
 /// The wait for a busy service. What is left of a longer one spreads the sensors.

@@ -9,6 +9,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::sensor::indicator_set::SavedSet;
+
 /// The file's name in the spool.
 pub(super) const FILE: &str = "told.json";
 
@@ -28,6 +30,10 @@ pub struct Feedback {
     /// How often an upload was damaged on disk or lost by the service. Each time the capture half must put the whole
     /// table in again.
     pub lost: u64,
+    /// The set of indicators that was saved and found good.
+    pub indicators: Option<SavedSet>,
+    /// Why the set that the service named last was not fetched, if it was not.
+    pub indicators_problem: Option<String>,
 }
 
 impl Feedback {

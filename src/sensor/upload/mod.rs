@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod feedback;
 pub mod identity;
 pub mod route;
+mod set_fetch;
 pub mod signing;
 pub mod spool;
 pub(crate) mod trust;

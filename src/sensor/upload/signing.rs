@@ -40,7 +40,7 @@ impl SigningKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// The headers that sign a `POST` of `body` to `path`, which begins with `/api/v1`. Each call gives other headers.
+    /// The headers that sign a request with `body` for `path`, which begins with `/api/v1`. Each call gives other headers.
     ///
     /// # Errors
     /// If the system cannot supply random numbers.
@@ -60,7 +60,7 @@ impl SigningKey {
             purpose,
         };
         let digest = content_digest(body);
-        let signature = self.0.sign(input.base("POST", path, &digest).as_bytes()).to_bytes();
+        let signature = self.0.sign(input.base(purpose.method(), path, &digest).as_bytes()).to_bytes();
         Ok([
             (CONTENT_DIGEST, digest),
             (SIGNATURE_INPUT, input.header()),

@@ -14,7 +14,7 @@ use crate::plan::app::change_jobs::{self, JobEntry, JobList, WAIT, Waited};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::Segment;
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::{EditDevices, View};
+use crate::plan::permission::{Permission, View};
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
@@ -58,9 +58,9 @@ pub(super) fn patience(headers: &HeaderMap) -> Duration {
 }
 
 /// Answers with what a change did, or with 202 and its job if it takes longer than the client waits.
-pub(super) async fn answer<T: Serialize + Send + 'static>(
+pub(super) async fn answer<T: Serialize + Send + 'static, A: Permission>(
     app: &App,
-    may: &May<EditDevices>,
+    may: &May<A>,
     headers: &HeaderMap,
     what: &'static str,
     change: impl Future<Output = Result<T, Refusal>> + Send + 'static,

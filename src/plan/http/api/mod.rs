@@ -9,6 +9,7 @@ pub mod changes;
 pub mod devices;
 pub mod estimates;
 pub mod exports;
+pub mod feeds;
 pub mod findings;
 pub mod jobs;
 pub mod managed;
@@ -61,6 +62,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(devices::routes())
         .merge(estimates::routes())
         .merge(exports::routes())
+        .merge(feeds::routes())
         .merge(alert_desk::routes())
         .merge(alerts::routes())
         .merge(findings::routes())

@@ -24,6 +24,10 @@ impl Page {
         self.job.state == JobState::Running
     }
 
+    fn is_of_feeds(&self) -> bool {
+        self.job.what.starts_with("feed_")
+    }
+
     fn failed(&self) -> bool {
         self.job.state == JobState::Failed
     }

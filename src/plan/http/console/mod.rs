@@ -17,6 +17,7 @@ mod differences;
 mod estimate;
 mod events;
 mod explain;
+mod feeds;
 mod findings;
 mod jobs;
 mod list_query;
@@ -86,6 +87,8 @@ pub fn router(service: &App) -> Router<App> {
         .route("/alerts/changes/{number}/undo", get(alert_desk::back_to_changes).post(alert_desk::undo))
         .route("/mutes", get(alert_desk::mute_rules).post(alert_desk::mute))
         .route("/mutes/{number}/end", get(alert_desk::back_to_mutes).post(alert_desk::unmute))
+        .route("/feeds", get(feeds::show).merge(feeds::upload()))
+        .route("/feeds/delete", get(feeds::back).post(feeds::delete))
         .route("/recommendations", get(alerts::recommendations))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))

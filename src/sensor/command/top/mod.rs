@@ -203,6 +203,7 @@ impl Asker {
             snapshot.refused,
         );
         scene.source = "the running sensor".to_owned();
+        scene.indicators = (snapshot.indicators.total > 0).then_some(snapshot.indicators);
         scene.problems.extend(snapshot.problems);
         scene.problems.extend(snapshot.rules_problem.map(|p| format!("the sensor refused its rules: {p}")));
         if let Some((then, before)) = self.last {

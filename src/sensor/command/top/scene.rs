@@ -7,6 +7,7 @@ use crate::census::{
     Category, Census, Classifier, Decisions, Device, EvidenceSet, Inventory, MacAddr, Policy, Survey,
     Timestamp, Verdict,
 };
+use crate::sensor::indicators::IndicatorsInForce;
 use crate::wire::CaptureSummary;
 
 /// Maximum number of devices to keep: the newest.
@@ -26,6 +27,8 @@ pub(super) struct Scene {
     pub(super) rate: Option<u64>,
     /// Sightings of couplings refused at the limit.
     pub(super) refused: u64,
+    /// What the sensor watches for, if it watches for anything.
+    pub(super) indicators: Option<IndicatorsInForce>,
     /// Further warnings.
     pub(super) problems: Vec<String>,
     /// Protocols, and how many couplings and stations spoke each, most spoken first.

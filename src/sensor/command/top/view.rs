@@ -95,8 +95,16 @@ fn numbers(state: &TopState) -> Vec<Line<'static>> {
         billable,
         Line::raw(excluded),
         Line::raw(traffic),
-        Line::raw(format!("heard: {heard}")),
+        Line::raw(format!("heard: {heard}{}", watched(scene))),
     ]
+}
+
+/// What the sensor watches for; empty if for nothing.
+fn watched(scene: &Scene) -> String {
+    let Some(indicators) = &scene.indicators else { return String::new() };
+    let set = indicators.digest.as_deref().and_then(|digest| digest.get(..12));
+    let set = set.map(|digest| format!(" (set {})", harmless(digest))).unwrap_or_default();
+    format!("; watching for {} indicators{set}", grouped(indicators.total))
 }
 
 fn warnings(state: &TopState) -> Vec<Line<'static>> {
@@ -294,6 +302,7 @@ mod tests {
             },
             rate: Some(12_345),
             refused: 2_001,
+            indicators: None,
             problems: vec!["eth1: link down".to_owned()],
             heard: vec![("dhcp", 1_310), ("mdns", 400), ("lldp", 131)],
             devices: 2_898,

@@ -58,7 +58,7 @@ pub(super) fn replace(directory: &Path, name: &str, content: &[u8]) -> Result<()
 }
 
 /// Makes renames and removals in a directory durable.
-pub(super) fn sync(directory: &Path) -> Result<(), SpoolError> {
+pub(in crate::sensor::upload) fn sync(directory: &Path) -> Result<(), SpoolError> {
     File::open(directory).and_then(|d| d.sync_all()).map_err(at(directory))
 }
 

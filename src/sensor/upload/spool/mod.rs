@@ -7,6 +7,7 @@
 //!   00000000000000000042-0000086400.upload   a body, ready to be sent; deleted once it is acknowledged
 //!   state.json    the epoch, the highest sequence number ever given out, the seconds a writer ran
 //!   told.json     what the upload half reports to the capture half, see `feedback`
+//!   indicators.set   the plan service's set of indicators, see `crate::sensor::indicator_set`
 //!   tmp/          files that are being written
 //!   bad/          damaged or refused uploads, for a person to look at; the newest 32
 //! ```
@@ -48,7 +49,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use self::file::make_private;
-pub(super) use self::file::random_epoch;
+pub(super) use self::file::{random_epoch, sync};
 pub use self::reader::SpoolReader;
 pub use self::writer::SpoolWriter;
 

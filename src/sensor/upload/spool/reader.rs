@@ -60,6 +60,11 @@ impl SpoolReader {
         sync(&self.directory)
     }
 
+    /// The spool's directory.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// The newest feedback.
     pub fn feedback(&self) -> Feedback {
         Feedback::load(&self.directory)

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::file::{STATE, bytes, file_name, list, make_private, random_epoch, remove, replace, sync};
 use super::{QueuedUpload, SpoolBounds, SpoolError, at};
+use crate::sensor::indicator_set;
 use crate::sensor::upload::feedback::{self, Feedback};
 
 /// Number of waiting uploads above which the spool is compacted: more than a day of them.
@@ -64,8 +65,8 @@ impl SpoolWriter {
         }
         let tmp = directory.join("tmp");
         for entry in fs::read_dir(&tmp).map_err(at(&tmp))?.flatten() {
-            // The upload half may be writing its feedback.
-            if entry.file_name() != feedback::FILE {
+            // The upload half may be writing its feedback, or a set of indicators.
+            if entry.file_name() != feedback::FILE && entry.file_name() != indicator_set::FILE {
                 fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
             }
         }

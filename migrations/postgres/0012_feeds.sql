@@ -1,0 +1,37 @@
+-- Feeds of indicators: one row a feed (JSON), and its indicators in parts. A part is compiled labels in the order of their
+-- bytes, with the first and the last of them, so that a look-up reads few parts.
+CREATE TABLE feed (
+    subscription TEXT NOT NULL REFERENCES subscription (id),
+    name         TEXT NOT NULL,
+    feed         TEXT NOT NULL,
+    PRIMARY KEY (subscription, name)
+);
+
+CREATE TABLE feed_part (
+    subscription TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    part         BIGINT NOT NULL,
+    first_label  TEXT NOT NULL,
+    last_label   TEXT NOT NULL,
+    body         BYTEA NOT NULL,
+    PRIMARY KEY (subscription, name, part),
+    FOREIGN KEY (subscription, name) REFERENCES feed (subscription, name)
+);
+
+-- The set that sensors fetch: the union of all feeds, compiled and signed. `revision` counts the changes of feeds.
+CREATE TABLE indicator_set (
+    subscription TEXT NOT NULL REFERENCES subscription (id),
+    revision     BIGINT NOT NULL CHECK (revision > 0),
+    digest       TEXT NOT NULL CHECK (length(digest) = 64),
+    head         TEXT NOT NULL,
+    made_at      BIGINT NOT NULL,
+    PRIMARY KEY (subscription)
+);
+
+CREATE TABLE indicator_set_part (
+    subscription TEXT NOT NULL,
+    digest       TEXT NOT NULL,
+    part         BIGINT NOT NULL,
+    body         BYTEA NOT NULL,
+    PRIMARY KEY (subscription, digest, part)
+);
