@@ -115,7 +115,7 @@ enum Look {
 /// What the sensor told by the upload before.
 #[derive(Default)]
 struct Before {
-    health: Option<Health>,
+    health: Option<Box<Health>>,
     at: Option<Timestamp>,
 }
 
@@ -250,7 +250,7 @@ impl Store {
                 (Look::New { forked, lost, before }, Some(Ok(joined))) => {
                     newest = newest.saturating_add(1);
                     self.record(&mut work, subscription, arrival, &joined, newest).await?;
-                    let (health, now) = (before.health.as_ref(), (&arrival.upload.health, arrival.at));
+                    let (health, now) = (before.health.as_deref(), (&arrival.upload.health, arrival.at));
                     sensor_hours::add(&mut work, subscription, &arrival.sensor, (health, before.at), now)
                         .await?;
                     if forked {

@@ -38,7 +38,8 @@ pub(super) async fn fetch(
     let saving = tokio::task::spawn_blocking(move || save(&directory, &wanted, written));
     let received = receive(&uploader, &digest, chunks, now).await;
     let saved = saving.await.map_err(|_| "saving the set of indicators failed".to_owned())?;
-    received.and(saved.map_err(|e| e.to_string()))
+    received?;
+    saved.map_err(|e| e.to_string())
 }
 
 /// Passes the bytes on as they come. An end that comes early shows by the digest.
