@@ -156,8 +156,12 @@ impl Views {
     /// Whether the view that a reader may get instead has all that people decided.
     fn has_decisions(&self, wanted: &Wanted) -> bool {
         let known = self.known();
-        let kept = known.default.as_ref().filter(|_| wanted.as_of.is_none());
-        kept.is_some_and(|view| view.revision.decisions >= wanted.revision.decisions)
+        let other = known.other.as_ref().filter(|_| wanted.as_of.is_some());
+        let mut kept = known.default.iter().chain(other);
+        kept.any(|view| {
+            wanted.as_of.is_none_or(|at| view.as_of == at)
+                && view.revision.decisions >= wanted.revision.decisions
+        })
     }
 
     /// The end of the first view of that instant that is being made. It need not count all that a reader wants.
