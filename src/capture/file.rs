@@ -7,18 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use pcap_parser::traits::PcapReaderIterator;
-use pcap_parser::{PcapError, create_reader, parse_pcap_header};
+use pcap_parser::{PcapError, create_reader};
 
-use super::blocks::{self, Each, Receiver};
 use super::section::{NotRead, Section};
 use crate::census::{NotUnderstood, Unread};
 use crate::dissect::Frame;
 
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
 const BUFFER: usize = 256 << 10;
-pub(super) const MAX_BUFFER: usize = 64 << 20;
-/// The header of a pcap file.
-const FILE_HEADER: usize = 24;
+const MAX_BUFFER: usize = 64 << 20;
 /// The type of the block that starts a pcapng file.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 /// Type and length before a block's body, the length again after it.
@@ -74,20 +71,12 @@ pub enum CaptureError {
 /// If the file is not a capture, or has an unsupported link type: see [`CaptureError`]. A file that
 /// ends early is not an error.
 pub fn read(path: &Path, each: &mut dyn FnMut(&Frame<'_>)) -> Result<Summary, CaptureError> {
-    pass(path, &mut Each(each))
-}
-
-/// As [`read`], for somebody who may keep what was read.
-///
-/// # Errors
-/// As [`read`].
-pub fn pass(path: &Path, receiver: &mut dyn Receiver) -> Result<Summary, CaptureError> {
     let opened: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
     } else {
         Box::new(File::open(path).map_err(|error| CaptureError::Open { path: path.to_owned(), error })?)
     };
-    pass_from(path, opened, receiver)
+    read_from(path, opened, each)
 }
 
 /// Reads all frames of an open stream; `path` names it in messages.
@@ -99,21 +88,9 @@ pub fn read_from(
     input: Box<dyn Read + Send>,
     each: &mut dyn FnMut(&Frame<'_>),
 ) -> Result<Summary, CaptureError> {
-    pass_from(path, input, &mut Each(each))
-}
-
-/// As [`read_from`], for somebody who may keep what was read.
-///
-/// # Errors
-/// As [`read`].
-pub fn pass_from(
-    path: &Path,
-    input: Box<dyn Read + Send>,
-    receiver: &mut dyn Receiver,
-) -> Result<Summary, CaptureError> {
     let fail = |error| CaptureError::Read { path: path.to_owned(), error };
     let input = decompressed(input).map_err(fail)?;
-    read_stream(path, input, receiver)
+    read_stream(path, input, each)
 }
 
 /// A link type's number with libpcap's name for it, if it has one.
@@ -138,49 +115,17 @@ fn decompressed(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>>
 fn read_stream(
     path: &Path,
     input: Box<dyn Read + Send>,
-    receiver: &mut dyn Receiver,
+    each: &mut dyn FnMut(&Frame<'_>),
 ) -> Result<Summary, CaptureError> {
     let no_capture = || CaptureError::NoCapture { path: path.to_owned() };
     let failure = Arc::new(OnceLock::new());
-    let mut input = Full { input, failure: Arc::clone(&failure) };
-    let mut summary = Summary { end: End::Complete, frames: 0, unread: Unread::default() };
-    let mut head = [0; FILE_HEADER];
-    let length = input.read(&mut head).unwrap_or_default();
-    let head = head.get(..length).unwrap_or_default();
-    let header = parse_pcap_header(head).ok().filter(|(rest, _)| rest.is_empty());
-    let (unread_link, consumed) = if let Some(section) = header.and_then(|(_, h)| Section::of_file(&h)) {
-        let Summary { end, frames, unread } = &mut summary;
-        let mut not_read = |(what, bytes): NotRead| unread.count(what, bytes.into());
-        let consumed;
-        (*end, consumed) = blocks::read(&section, &mut input, length as u64, receiver, &mut not_read, frames);
-        (section.unread_link(), consumed)
-    } else {
-        let whole = Full { input: head.chain(input.input), failure: Arc::clone(&failure) };
-        let Ok(mut reader) = create_reader(BUFFER, whole) else {
-            return Err(broken(path, &failure).unwrap_or_else(no_capture));
-        };
-        (read_blocks(&mut *reader, &mut summary, receiver), reader.consumed() as u64)
+    let input = Full { input, failure: Arc::clone(&failure) };
+    let Ok(mut reader) = create_reader(BUFFER, input) else {
+        return Err(broken(path, &failure).unwrap_or_else(no_capture));
     };
-    if failure.get().is_some() {
-        if summary.frames == 0 {
-            return Err(broken(path, &failure).unwrap_or_else(no_capture));
-        }
-        summary.end = End::Truncated { offset: consumed };
-    }
-    match unread_link {
-        Some(link) if summary.frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link }),
-        _ => Ok(summary),
-    }
-}
-
-/// Reads the blocks of pcapng, or records of an unusual form; returns the first link type that is not read, if there is one.
-fn read_blocks(
-    reader: &mut dyn PcapReaderIterator,
-    summary: &mut Summary,
-    receiver: &mut dyn Receiver,
-) -> Option<i32> {
     let blocks = reader.data().starts_with(&SECTION);
     let mut section = Section::default();
+    let mut summary = Summary { end: End::Complete, frames: 0, unread: Unread::default() };
     let mut size = BUFFER;
     loop {
         let offset = reader.consumed() as u64;
@@ -188,16 +133,22 @@ fn read_blocks(
             summary.end = End::Corrupt { offset };
             break;
         }
+        let mut pass = |read: Result<Option<Frame<'_>>, NotRead>| match read {
+            Ok(Some(frame)) => {
+                summary.frames += 1;
+                each(&frame);
+            }
+            Ok(None) => {}
+            Err((what, bytes)) => summary.unread.count(what, bytes.into()),
+        };
+        let whole = section.records(reader.data(), &mut pass);
+        if whole > 0 {
+            reader.consume(whole);
+            continue;
+        }
         match reader.next() {
             Ok((length, block)) => {
-                match section.frame(&block) {
-                    Ok(Some(frame)) => {
-                        summary.frames += 1;
-                        receiver.frame(&frame);
-                    }
-                    Ok(None) => {}
-                    Err((what, bytes)) => summary.unread.count(what, bytes.into()),
-                }
+                pass(section.frame(&block));
                 reader.consume(length);
             }
             Err(PcapError::Eof) => break,
@@ -215,14 +166,23 @@ fn read_blocks(
                     summary.end = if reader.data().is_empty() { End::Complete } else { truncated };
                     break;
                 }
-                if let Err(end) = read_more(reader, &mut size, offset) {
+                if let Err(end) = read_more(&mut *reader, &mut size, offset) {
                     summary.end = end;
                     break;
                 }
             }
         }
     }
-    section.unread_link()
+    if failure.get().is_some() {
+        if summary.frames == 0 {
+            return Err(broken(path, &failure).unwrap_or_else(no_capture));
+        }
+        summary.end = End::Truncated { offset: reader.consumed() as u64 };
+    }
+    match section.unread_link() {
+        Some(link) if summary.frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link }),
+        _ => Ok(summary),
+    }
 }
 
 /// Reads more of the stream for a block that is not whole yet, into a larger buffer if it must be.

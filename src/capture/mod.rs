@@ -1,6 +1,5 @@
 //! Frames from a file or standard input ([`mod@file`]), or from a live interface ([`live`]).
 
-pub mod blocks;
 pub(crate) mod fanout;
 pub mod file;
 pub mod live;

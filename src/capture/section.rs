@@ -76,6 +76,8 @@ impl Section {
     pub(super) fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Result<Option<Frame<'a>>, NotRead> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
+                let order = if header.is_bigendian() { ByteOrder::Big } else { ByteOrder::Little };
+                self.records = (!header.is_modified_format()).then_some(order);
                 self.add(Interface::of_file(header));
                 Ok(None)
             }
@@ -86,31 +88,20 @@ impl Section {
         }
     }
 
-    /// That of a pcap file with this header; `None` if its records do not have the usual form.
-    pub(super) fn of_file(header: &PcapHeader) -> Option<Self> {
-        if header.is_modified_format() {
-            return None;
-        }
-        let order = if header.is_bigendian() { ByteOrder::Big } else { ByteOrder::Little };
-        let mut section = Self { records: Some(order), ..Self::default() };
-        section.add(Interface::of_file(header));
-        Some(section)
-    }
-
-    /// Passes on all records of a pcap file that `bytes` begin with and that are whole, each with the place of its frame;
-    /// returns how many bytes they have.
+    /// Passes on all records of a pcap file that `bytes` begin with and that are whole; returns how many bytes they have.
+    /// Most frames of most files come this way: the parser is asked for the rest.
     #[inline]
     pub(super) fn records<'a>(
         &self,
         bytes: &'a [u8],
-        mut each: impl FnMut(Result<Option<Frame<'a>>, NotRead>, usize),
+        mut each: impl FnMut(Result<Option<Frame<'a>>, NotRead>),
     ) -> usize {
         let Some(order) = self.records else { return 0 };
         let mut rest = bytes;
         while let Some((head, body)) = rest.split_first_chunk::<16>() {
             let [seconds, fraction, captured, length] = order.words(head);
             let Some((data, after)) = body.split_at_checked(captured as usize) else { break };
-            each(self.record(seconds, fraction, data, length), bytes.len() - body.len());
+            each(self.record(seconds, fraction, data, length));
             rest = after;
         }
         bytes.len() - rest.len()

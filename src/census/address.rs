@@ -42,20 +42,6 @@ pub fn is_private(ip: IpAddr) -> bool {
     }
 }
 
-/// Adds the text of an address. IPv4 is written here, as a million ids hold one.
-pub(super) fn push_ip(text: &mut String, ip: IpAddr) {
-    let IpAddr::V4(v4) = ip else {
-        text.push_str(&ip.to_string());
-        return;
-    };
-    for (place, octet) in v4.octets().into_iter().enumerate() {
-        if place > 0 {
-            text.push('.');
-        }
-        text.push_str(itoa::Buffer::new().format(octet));
-    }
-}
-
 fn is_public_v4(a: Ipv4Addr) -> bool {
     !matches!(
         a.octets(),

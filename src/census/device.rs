@@ -13,7 +13,7 @@ use serde::Serialize;
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
-use super::address::{is_link_local, push_ip};
+use super::address::is_link_local;
 use super::alike::{Answers, dated, is_timeless};
 use super::binding::{Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, ClassifierInput, Said};
@@ -42,13 +42,7 @@ pub struct DeviceId(u64);
 
 impl DeviceId {
     fn of(zone: &str, anchor: CouplingKey) -> Self {
-        let mut name = String::with_capacity(zone.len() + 64);
-        name.push_str(zone);
-        name.push('|');
-        anchor.mac.push_to(&mut name);
-        name.push('|');
-        push_ip(&mut name, anchor.ip);
-        Self(id::of(&name))
+        Self(id::of(&format!("{zone}|{}|{}", anchor.mac, anchor.ip)))
     }
 }
 
@@ -60,11 +54,7 @@ impl fmt::Display for DeviceId {
 
 impl Serialize for DeviceId {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        let mut digits = [0; 16];
-        match hex::encode_to_slice(self.0.to_be_bytes(), &mut digits) {
-            Ok(()) => out.serialize_str(std::str::from_utf8(&digits).unwrap_or_default()),
-            Err(_) => out.collect_str(self),
-        }
+        out.collect_str(self)
     }
 }
 

@@ -64,13 +64,6 @@ impl MacAddr {
     }
 }
 
-impl MacAddr {
-    /// Adds its text.
-    pub(super) fn push_to(self, text: &mut String) {
-        text.push_str(std::str::from_utf8(&self.text()).unwrap_or_default());
-    }
-}
-
 impl Serialize for MacAddr {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())

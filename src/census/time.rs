@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use jiff::fmt::temporal::DateTimePrinter;
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds of a second.
@@ -56,51 +57,17 @@ impl Timestamp {
     }
 }
 
-/// The longest text of an instant: `2026-11-22T03:00:00.123456789Z`.
-const TEXT: usize = 30;
-
 impl Timestamp {
-    /// Passes on the text of the instant, with the digits of a second that are needed: a document of a million devices has
-    /// several million of them.
+    /// Passes on the text of the instant. The library's printer costs less than its `Display`, and a document of a million
+    /// devices has several million instants.
     fn with_text<T>(self, use_text: impl FnOnce(&str) -> T) -> T {
-        let (seconds, nanos) = (self.0.div_euclid(SECOND), self.0.rem_euclid(SECOND));
-        let utc = i32::try_from(nanos).ok().and_then(|nanos| jiff::Timestamp::new(seconds, nanos).ok());
-        // 64 bits of nanoseconds reach from the year 1677 to 2262.
-        let Some(utc) = utc.map(|utc| jiff::tz::Offset::UTC.to_datetime(utc)) else {
-            return use_text(&format!("{}ns", self.0));
-        };
-        let mut text = *b"0000-00-00T00:00:00.000000000Z";
-        let part = |n: i8| u32::from(n.unsigned_abs());
-        let parts = [
-            (0..4, u32::from(utc.year().unsigned_abs())),
-            (5..7, part(utc.month())),
-            (8..10, part(utc.day())),
-            (11..13, part(utc.hour())),
-            (14..16, part(utc.minute())),
-            (17..19, part(utc.second())),
-            (20..29, utc.subsec_nanosecond().unsigned_abs()),
-        ];
-        for (place, number) in parts {
-            write_digits(text.get_mut(place).unwrap_or_default(), number);
+        const PRINTER: DateTimePrinter = DateTimePrinter::new();
+        let mut text = String::with_capacity("2026-11-22T03:00:00.123456789Z".len());
+        let utc = jiff::Timestamp::from_nanosecond(self.0.into());
+        match utc.and_then(|utc| PRINTER.print_timestamp(&utc, &mut text)) {
+            Ok(()) => use_text(&text),
+            Err(_) => use_text(&format!("{}ns", self.0)),
         }
-        let noughts = text.iter().rev().skip(1).take_while(|digit| **digit == b'0').count();
-        let length = match TEXT - noughts.min(9) {
-            // Without a fraction, without its point.
-            21 => 20,
-            length => length,
-        };
-        if let Some(end) = text.get_mut(length - 1) {
-            *end = b'Z';
-        }
-        use_text(text.get(..length).and_then(|text| std::str::from_utf8(text).ok()).unwrap_or_default())
-    }
-}
-
-/// Writes a number in decimal with leading noughts.
-fn write_digits(place: &mut [u8], mut number: u32) {
-    for digit in place.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
-        number /= 10;
     }
 }
 
@@ -182,20 +149,4 @@ mod tests {
         }
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
-
-    #[test]
-    fn every_instant_prints_as_the_library_of_times_prints_it() {
-        let jiff = |at: i64| jiff::Timestamp::from_nanosecond(at.into()).unwrap().to_string();
-        let days = (i64::MIN / DAY..=i64::MAX / DAY).step_by(97).map(|day| day * DAY);
-        let within = [0, 1, 10, 120_000_000, 999_999_999, SECOND, 59 * SECOND + 100, DAY - 1];
-        for at in days.flat_map(|day| within.map(|rest| day + rest)).chain([i64::MIN, i64::MAX]) {
-            assert_eq!(Timestamp(at).to_string(), jiff(at));
-            let json = serde_json::to_string(&Text(Timestamp(at))).unwrap();
-            assert_eq!(json, format!("\"{}\"", jiff(at)));
-        }
-    }
-
-    #[derive(Serialize)]
-    #[serde(transparent)]
-    struct Text(#[serde(with = "rfc3339")] Timestamp);
 }

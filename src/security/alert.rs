@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::census::time::rfc3339;
-use crate::census::{CouplingKey, MacAddr, Timestamp};
+use crate::census::{Category, Classification, CouplingKey, MacAddr, Timestamp};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -126,6 +126,30 @@ pub struct Standing {
     pub model: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl Standing {
+    /// That of a device with this id, address and MAC, of which `what` is concluded.
+    pub fn new(
+        id: String,
+        zone: &str,
+        (ip, mac): (IpAddr, MacAddr),
+        category: Category,
+        what: &Classification,
+    ) -> Self {
+        let text = |text: &Option<smol_str::SmolStr>| text.as_ref().map(ToString::to_string);
+        Self {
+            id,
+            zone: zone.to_owned(),
+            ip,
+            mac,
+            category: category.key().to_owned(),
+            kind: what.kind.to_string(),
+            vendor: text(&what.vendor),
+            model: text(&what.model),
+            name: text(&what.name),
+        }
+    }
 }
 
 /// What an alert rests on: one deed, or several.

@@ -8,9 +8,7 @@ use super::indicator::LISTED;
 use super::ruleset::Ruleset;
 use super::{attacks, cards, control, flood, newcomer, posture};
 use crate::census::conduct::{Conduct, Deed, DeedKey, DeedKind, Reached, Thing};
-use crate::census::{
-    Category, Classification, Coupling, CouplingKey, Device, Field, Inventory, Survey, Timestamp, Zone,
-};
+use crate::census::{Category, Coupling, CouplingKey, Device, Field, Inventory, Survey, Timestamp, Zone};
 
 /// The most alerts of one rule and zone; the first by their doers stay.
 const ALERTS: usize = 1_000;
@@ -271,19 +269,8 @@ impl Standings {
         if let Some(known) = self.0.get(&id) {
             return known.clone();
         }
-        let what: std::sync::Arc<Classification> = device.classification();
-        let text = |text: &Option<smol_str::SmolStr>| text.as_ref().map(ToString::to_string);
-        let standing = Standing {
-            id: id.clone(),
-            zone: device.zone.to_owned(),
-            ip: device.ip,
-            mac: device.mac,
-            category: device.category.key().to_owned(),
-            kind: what.kind.to_string(),
-            vendor: text(&what.vendor),
-            model: text(&what.model),
-            name: text(&what.name),
-        };
+        let (place, what) = ((device.ip, device.mac), device.classification());
+        let standing = Standing::new(id.clone(), device.zone, place, device.category, &what);
         self.0.insert(id, standing.clone());
         standing
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::capture::blocks::Receiver;
 use crate::capture::file::{self, CaptureError, End};
 use crate::census::{Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
+use crate::dissect::Frame;
 use crate::security::Indicators;
 use crate::sensor::pipeline::crew;
 use crate::sensor::pipeline::table::Table;
@@ -56,7 +56,7 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     table.trust(options.tunnels.clone());
     table.watch_for(options.indicators.clone());
     let (unread, mut counters, frames) =
-        crew::numbered(&table, options.threads, |receiver| read_files(&options.files, receiver));
+        crew::numbered(&table, options.threads, |each| read_files(&options.files, each));
     counters.unread.add(&unread?);
     if let Some(mostly) = counters.mostly_unread() {
         tracing::warn!("{mostly}");
@@ -78,10 +78,10 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
 }
 
 /// Reads the files one after the other; returns what was not understood of them.
-fn read_files(files: &[PathBuf], receiver: &mut dyn Receiver) -> Result<Unread, ReplayError> {
+fn read_files(files: &[PathBuf], each: &mut dyn FnMut(&Frame<'_>)) -> Result<Unread, ReplayError> {
     let mut unread = Unread::default();
     for path in files {
-        let summary = file::pass(path, receiver)?;
+        let summary = file::read(path, each)?;
         let path = path.display();
         match summary.end {
             End::Complete => {}
@@ -185,15 +185,11 @@ mod tests {
 
     #[test]
     fn any_number_of_threads_gives_the_same_document_and_the_same_totals() {
-        let frames = office();
-        let pcapng = blocks(&frames.iter().collect::<Vec<_>>());
         let of = |threads| {
             let table = Table::new(100_000);
-            // Twice, so that there are copies, and frames that come late; in two forms, of which one is copied and one shared.
+            // Twice, so that there are copies, and frames that come late.
             let (read, counters, numbers) = crew::numbered(&table, threads, |each| {
-                let first = Box::new(std::io::Cursor::new(pcapng.clone()));
-                file::pass_from(Path::new("demo"), first, each)?;
-                file::pass_from(Path::new("demo"), Box::new(OFFICE), each)
+                (0..2).try_for_each(|_| file::read_from(Path::new("demo"), Box::new(OFFICE), each).map(drop))
             });
             read.unwrap();
             let inventory = Inventory::of("default", table.into_zone());

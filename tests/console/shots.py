@@ -4,8 +4,7 @@
     shots.py BIN OUT [DOCS]    BIN holds netcensus-plan; DOCS gets small pictures for the documents
 
 Most are of the demo. The overview, sealed days, alerts, recommendations, vulnerabilities and a sensor are of a service with
-such data. Fails if a page is
-missing. Needs Debian's chromedriver, openssl, zstd and libfaketime.
+such data. Fails if a page is missing. Needs Debian's chromedriver, openssl, zstd and libfaketime.
 """
 
 import pathlib

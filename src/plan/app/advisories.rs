@@ -100,20 +100,30 @@ impl App {
     pub(super) async fn judged(&self, subscription: &SubscriptionId) -> Result<Option<Arc<Judged>>, Refusal> {
         let Some(set) = self.advisory_set().await? else { return Ok(None) };
         let view = self.view(subscription, None).await?;
+        self.judged_of(subscription, set, view).await.map(Some)
+    }
+
+    /// What the set says about the devices of a view.
+    pub(super) async fn judged_of(
+        &self,
+        subscription: &SubscriptionId,
+        set: Arc<AdvisorySet>,
+        view: Arc<View>,
+    ) -> Result<Arc<Judged>, Refusal> {
         let known = self.known_judged(subscription, &set);
         if let Some(known) = known.as_ref().filter(|known| known.is_of(&view)) {
-            return Ok(Some(Arc::clone(known)));
+            return Ok(Arc::clone(known));
         }
         let turn = Arc::clone(&self.advisories.turn);
         let now = self.now();
         let lately = known.filter(|known| now.since(known.as_of) < freshness::STALE);
         let Some((known, wait)) = lately.zip(self.brevity()) else {
             let _turn = turn.lock_owned().await;
-            return self.judge_now(subscription, set, view).await.map(Some);
+            return self.judge_now(subscription, set, view).await;
         };
         let older = || {
             freshness::note_older(known.as_of, known.as_of, now);
-            Ok(Some(Arc::clone(&known)))
+            Ok(Arc::clone(&known))
         };
         let Ok(turn) = turn.try_lock_owned() else { return older() };
         let (app, subscription) = (self.clone(), subscription.clone());
@@ -123,7 +133,7 @@ impl App {
             judged
         });
         match timeout(wait, judging).await {
-            Ok(Ok(judged)) => judged.map(Some),
+            Ok(Ok(judged)) => judged,
             Ok(Err(error)) => Err(Refusal::Defect(format!("devices were not judged: {error}"))),
             // It goes on, for a later reader.
             Err(_) => older(),

@@ -223,8 +223,9 @@ pub async fn get(
 pub async fn recommendations(app: &App, may: &May<View>) -> Result<RecommendationList, Refusal> {
     let Secured { as_of, security, .. } = Ground::load(app, may).await?.secured;
     let mut recommendations = security.recommendations.clone();
-    if let Some(judged) = app.judged(may.id()).await? {
+    if let Some(set) = app.advisory_set().await? {
         let view = app.view(may.id(), None).await?;
+        let judged = app.judged_of(may.id(), set, Arc::clone(&view)).await?;
         recommendations.extend(advised(&*app.alert_rules()?, &view, &judged));
         Recommendation::sort(&mut recommendations);
     }

@@ -107,7 +107,8 @@ where
     if done.receipt == Receipt::Replayed {
         from.claim.note(app, Suspicion::Replayed).await;
     }
-    let indicators = app.store.indicator_digest(subscription).await?;
+    // The upload is stored: if the set cannot be looked up now, a later receipt names it.
+    let indicators = app.store.indicator_digest(subscription).await.ok().flatten();
     let receipt = UploadReceipt {
         sequence,
         duplicate: done.receipt != Receipt::Stored,

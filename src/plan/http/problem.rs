@@ -1,5 +1,6 @@
 //! Errors as `application/problem+json` (RFC 9457). Types are stable: a program may switch on them.
 
+use axum::extract::multipart::MultipartError;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
@@ -257,6 +258,16 @@ impl Problem {
     /// A problem of that type.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         Self { kind, detail: detail.into(), extra: Map::new(), retry_after: None }
+    }
+
+    /// That of a form that cannot be read: `too_large` if it is longer than it may be.
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
+    pub fn of_form(error: MultipartError, too_large: Self) -> Self {
+        if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+            return too_large;
+        }
+        let text: String = error.body_text().chars().filter(|c| !c.is_control()).take(300).collect();
+        Self::new(ProblemType::InvalidRequest, text)
     }
 
     /// Adds a member for programs.

@@ -179,17 +179,8 @@ async fn text(mut part: Field<'_>) -> Result<String, Problem> {
 }
 
 fn broken(error: MultipartError) -> Problem {
-    match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail =
-                format!("all lists together have at most {} MiB; send fewer at once", FILE_BYTES >> 20);
-            Problem::new(ProblemType::ListTooLarge, detail)
-        }
-        _ => {
-            let text: String = error.body_text().chars().filter(|c| !c.is_control()).take(300).collect();
-            Problem::new(ProblemType::InvalidRequest, text)
-        }
-    }
+    let detail = format!("all lists together have at most {} MiB; send fewer at once", FILE_BYTES >> 20);
+    Problem::of_form(error, Problem::new(ProblemType::ListTooLarge, detail))
 }
 
 /// The tables whose columns are remembered.

@@ -202,14 +202,9 @@ async fn read(app: &App, request: Request) -> Result<ImportForm, Problem> {
     Ok(form)
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 fn broken(error: MultipartError) -> Problem {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-        let detail = format!("a feed has at most {} MiB", FEED_BYTES >> 20);
-        return Problem::new(ProblemType::TooLarge, detail);
-    }
-    let text: String = error.body_text().chars().filter(|c| !c.is_control()).take(300).collect();
-    Problem::new(ProblemType::InvalidRequest, text)
+    let detail = format!("a feed has at most {} MiB", FEED_BYTES >> 20);
+    Problem::of_form(error, Problem::new(ProblemType::TooLarge, detail))
 }
 
 async fn page(app: &App, may: &May<View>, shown: Shown) -> Result<Response, PageError> {
