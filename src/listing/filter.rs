@@ -168,6 +168,11 @@ impl Filter {
         }
     }
 
+    /// Whether the filter itself names the instant.
+    pub(crate) fn names_instant(&self) -> bool {
+        given(&self.as_of).is_some()
+    }
+
     /// The whole list from its first device, for a file.
     #[must_use]
     pub(crate) fn whole(&self) -> Self {

@@ -207,13 +207,22 @@ impl Explanation {
         let unaddressed =
             survey.unaddressed.iter().filter(|u| matches!(subject, Subject::Mac(mac) if mac == u.mac));
         Self {
-            schema: SCHEMA,
-            policy: policy.name.clone(),
-            as_of: survey.as_of,
-            basis: None,
-            devices: devices.map(device).collect(),
             lines: lines.map(|l| LineAnswer::new(l, policy, frames)).collect(),
             unaddressed: unaddressed.map(|u| UnaddressedAnswer::new(u, frames)).collect(),
+            ..Self::of_devices(devices.map(device).collect(), policy, survey.as_of)
+        }
+    }
+
+    /// For a subject that devices alone have.
+    pub fn of_devices(devices: Vec<DeviceAnswer>, policy: &Policy, as_of: Timestamp) -> Self {
+        Self {
+            schema: SCHEMA,
+            policy: policy.name.clone(),
+            as_of,
+            basis: None,
+            devices,
+            lines: Vec::new(),
+            unaddressed: Vec::new(),
         }
     }
 

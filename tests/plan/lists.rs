@@ -9,12 +9,13 @@ use crate::support::answers::each;
 use crate::support::browser::Browser;
 use crate::support::databases::on_each_database;
 use crate::support::program::program_at;
-use crate::support::{Plan, START, Seen, assert_has};
+use crate::support::{Plan, START, Seen, TestSensor, assert_has};
 
 on_each_database! {
     every_order_gives_every_device_once_page_by_page_and_its_descending_order_is_the_reverse,
     a_list_is_ordered_by_address_and_importance_by_its_meaning,
     the_next_page_is_of_the_same_time_and_only_of_the_same_list,
+    a_list_stays_whole_while_devices_arrive_but_in_the_console_it_stays_in_the_present,
     a_device_that_leaves_the_list_neither_hides_nor_repeats_another_on_the_next_page,
     pages_lead_back_to_the_first_and_jump_to_any_place,
     each_filter_selects_its_devices_and_the_tabs_add_up_to_all,
@@ -29,7 +30,7 @@ on_each_database! {
 const HOSTILE: &str = "iot-,\"=HYPERLINK(\"http://x\")";
 
 /// 23 devices in two zones. Some have the same name, one has a formula for a name.
-async fn with_devices(plan: &Plan) {
+async fn with_devices(plan: &Plan) -> TestSensor {
     let sensor = plan.ready().await;
     let mut seen = Seen::default();
     for n in 1..=20 {
@@ -44,6 +45,7 @@ async fn with_devices(plan: &Plan) {
     seen.arp("00:40:8c:00:00:ff", "10.0.0.200", HOSTILE).send(plan, &sensor, 1, "hq").await;
     let far = Seen::default().arp("00:40:8c:00:00:01", "10.0.0.1", "iot-x");
     far.arp("00:40:8c:00:00:02", "10.0.0.2", "iot-y").send(plan, &sensor, 2, "branch").await;
+    sensor
 }
 
 fn ids(page: &Value) -> Vec<String> {
@@ -133,6 +135,21 @@ async fn the_next_page_is_of_the_same_time_and_only_of_the_same_list(plan: Plan)
         assert_eq!(plan.try_get(&other).await.problem(), (400, "cursor-mismatch"), "{other}");
     }
     is_invalid(&plan, "/devices?after=x").await;
+}
+
+async fn a_list_stays_whole_while_devices_arrive_but_in_the_console_it_stays_in_the_present(plan: Plan) {
+    let sensor = with_devices(&plan).await;
+    let first = plan.get("/devices?limit=2").await;
+    let next = format!("/devices?limit=2&after={}", first["next"].as_str().unwrap());
+    let seen = Seen::default().arp("00:40:8c:00:01:01", "10.0.1.1", "iot-new");
+    seen.send(&plan, &sensor, 3, "hq").await;
+    plan.set_time("2026-11-22T09:03:00Z");
+    assert_eq!(plan.get("/devices").await["total"], 24);
+    let second = plan.get(&next).await;
+    assert_eq!((&second["total"], &second["as_of"]), (&first["total"], &first["as_of"]));
+    assert_eq!(second["basis"], Value::Null, "it is the count of the first page, not one of the past");
+    let page = Browser::sign_in(&plan).await.show(&next).await;
+    page.assert(200, "of 24");
 }
 
 async fn a_device_that_leaves_the_list_neither_hides_nor_repeats_another_on_the_next_page(plan: Plan) {

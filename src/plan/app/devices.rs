@@ -117,7 +117,7 @@ impl Matching {
 
 /// A page of the devices that match a filter.
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
-    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let inventory = app.view_of(may.id(), filter).await?;
     let filter = filter.clone();
     let page = move || {
         let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter)?;
@@ -133,7 +133,7 @@ pub(crate) async fn faceted(
     filter: &Filter,
     most: usize,
 ) -> Result<(DevicePage, Vec<Facet>), Refusal> {
-    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let inventory = app.view_of(may.id(), filter).await?;
     let filter = filter.clone();
     let both = move || {
         let mut facets = Facets::default();
@@ -152,7 +152,7 @@ pub(crate) async fn neighbours(
     id: &str,
 ) -> Result<Option<Neighbours>, Refusal> {
     let Ok(id) = id.parse() else { return Ok(None) };
-    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let inventory = app.view_of(may.id(), filter).await?;
     let filter = filter.clone();
     let found = move || {
         let zones: Vec<_> = inventory.by_zone().collect();
@@ -163,7 +163,7 @@ pub(crate) async fn neighbours(
 
 /// All devices that match a filter, however many.
 pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
-    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let inventory = app.view_of(may.id(), filter).await?;
     let filter = filter.clone();
     let matching = move || {
         let places = places(inventory.by_zone(), inventory.as_of, &filter)?;

@@ -207,12 +207,35 @@ impl Inventories {
         as_of: Option<Timestamp>,
         patience: Patience,
     ) -> Result<Served, Refusal> {
+        let (state, wanted) = self.wanted(subscription, as_of).await?;
+        self.await_view(subscription, &state, wanted, patience).await
+    }
+
+    /// The kept view at `as_of`, if there is one that has all that people decided. Makes none.
+    ///
+    /// # Errors
+    /// As [`Self::view`].
+    pub async fn kept_view(
+        &self,
+        subscription: &SubscriptionId,
+        as_of: Timestamp,
+    ) -> Result<Option<Served>, Refusal> {
+        let (state, wanted) = self.wanted(subscription, Some(as_of)).await?;
+        Ok(state.views.of_instant(&wanted))
+    }
+
+    /// What a reader asks for.
+    async fn wanted(
+        &self,
+        subscription: &SubscriptionId,
+        as_of: Option<Timestamp>,
+    ) -> Result<(Arc<SubscriptionState>, Wanted), Refusal> {
         let state = self.current(subscription).await?;
         state.usage.note_reader(self.clock.now());
         let tense = self.tense(subscription, &state, as_of).await?;
         let revision = state.revision();
         let at = state.replica.read(|facts| self.instant(facts, as_of, self.clock.now()));
-        self.await_view(subscription, &state, Wanted { as_of, at, tense, revision }, patience).await
+        Ok((state, Wanted { as_of, at, tense, revision }))
     }
 
     /// The findings at the default instant, with the revision of what was counted.
@@ -264,6 +287,24 @@ impl Inventories {
             as_of: view.as_of,
         };
         View::new(&ground, std::slice::from_ref(view), self.clock.now())
+    }
+
+    /// Everything that is known of an address or a MAC if a view shows it all, because each of its couplings belongs to a device.
+    /// `None` for a view of a past instant, too.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn known(
+        &self,
+        subscription: &SubscriptionId,
+        view: &Arc<View>,
+        subject: Subject,
+    ) -> Result<Option<Explanation>, Refusal> {
+        if view.basis.is_some() {
+            return Ok(None);
+        }
+        let (state, view) = (self.current(subscription).await?, Arc::clone(view));
+        aside(move || view.explain(&state.replica.facts().inventory, subject)).await
     }
 
     /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings that do

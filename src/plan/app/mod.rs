@@ -85,6 +85,7 @@ use crate::census::{Decisions, Policy, Prefix, Timestamp};
 use crate::change::ChangeRequest;
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
+use crate::listing::Filter;
 use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::{Allowance, Limits};
 use crate::plan::mail::Mailer;
@@ -346,13 +347,38 @@ impl App {
         subscription: &SubscriptionId,
         as_of: Option<Timestamp>,
     ) -> Result<Arc<View>, Refusal> {
-        let inventories = self.inventories()?;
-        let Served { view, is_older } = inventories.view(subscription, as_of, self.patience()).await?;
-        freshness::note(&view, is_older, self.now());
+        let served = self.inventories()?.view(subscription, as_of, self.patience()).await?;
         if as_of.is_none() {
-            self.metrics.census(subscription, &view);
+            self.metrics.census(subscription, &served.view);
         }
-        Ok(view)
+        Ok(self.noted(served))
+    }
+
+    /// A view that is served. If it is an older one, notes that.
+    fn noted(&self, Served { view, is_older }: Served) -> Arc<View> {
+        freshness::note(&view, is_older, self.now());
+        view
+    }
+
+    /// The view of a list's page. In the API, a page that follows another one is made of the view of its minute if that is
+    /// kept and has all that people decided, so that the list stays whole. In the console a list of the present stays in the present.
+    ///
+    /// # Errors
+    /// As [`Self::view`]; if the filter's instant or cursor cannot be read.
+    pub(crate) async fn view_of(
+        &self,
+        subscription: &SubscriptionId,
+        filter: &Filter,
+    ) -> Result<Arc<View>, Refusal> {
+        let as_of = filter.instant()?;
+        match as_of.filter(|_| !filter.names_instant()) {
+            None => self.view(subscription, as_of).await,
+            Some(_) if freshness::is_page() => self.view(subscription, None).await,
+            Some(of_page) => match self.inventories()?.kept_view(subscription, of_page).await? {
+                Some(served) => Ok(self.noted(served)),
+                None => self.view(subscription, as_of).await,
+            },
+        }
     }
 
     /// How long a page waits for something newer than what is known; `None` if the reader waits until it is there.
@@ -405,12 +431,13 @@ impl App {
         subject: Subject,
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, Refusal> {
-        let explanation = self.inventories()?.explain(subscription, subject, as_of, self.now()).await?;
-        if as_of.is_none() {
-            return Ok(explanation);
-        }
-        // The devices of a past instant are those of its list, which may be sealed.
+        let inventories = self.inventories()?;
         let view = self.view(subscription, as_of).await?;
+        if let Some(known) = inventories.known(subscription, &view, subject).await? {
+            return Ok(known);
+        }
+        let explanation = inventories.explain(subscription, subject, as_of, self.now()).await?;
+        // The devices of a past instant are those of its list, which may be sealed.
         let Some(basis) = view.basis.clone() else { return Ok(explanation) };
         aside(move || {
             let has = |row: &&DeviceRow| row.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip));

@@ -49,7 +49,7 @@ fn rests(since: &AtomicI64, now: Timestamp) -> bool {
 
 impl Inventories {
     /// Lets go of what nobody used for five minutes; then of the views that were read longest ago, until the others take no
-    /// more than `limit`.
+    /// more than `limit`. Of a subscription's views, those of other instants go first.
     pub fn rest(&self, limit: Memory) -> Kept {
         let now = self.clock.now();
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,8 +66,12 @@ impl Inventories {
         rest.sort_by_key(|state| Reverse(state.usage.read.load(Ordering::Relaxed)));
         let mut kept = Kept { subscriptions: rest.len(), bytes: 0 };
         for state in rest {
+            let fits = |bytes: usize| kept.bytes.saturating_add(bytes) <= limit.0;
+            if !fits(state.views.bytes()) {
+                state.views.let_others_go();
+            }
             let bytes = state.views.bytes();
-            if rests(&state.usage.read, now) || kept.bytes.saturating_add(bytes) > limit.0 {
+            if rests(&state.usage.read, now) || !fits(bytes) {
                 state.views.let_go();
             } else {
                 kept.bytes += bytes;

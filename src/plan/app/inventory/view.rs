@@ -1,7 +1,7 @@
 //! A view: what a survey of a subscription shows, in the forms in which it is asked for. It is the sum of the views of the
 //! zones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,12 +11,14 @@ use super::past::Tense;
 use super::zone_view::{Questions, Surveyor, ZoneView, zones};
 use super::{Facts, Revision};
 use crate::census::{
-    Census, Classifier, Decisions, DeviceId, Finding, MacAddr, Policy, Routed, Timestamp, UnlistedFindings,
-    time::rfc3339,
+    Census, Classifier, CouplingKey, Decisions, DeviceId, Finding, Inventory, MacAddr, Policy, Routed,
+    Timestamp, UnlistedFindings, time::rfc3339,
 };
 use crate::listing::map::{MapZone, Prefixes};
 use crate::listing::{Rows, Tabs};
-use crate::wire::{Basis, CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, SCHEMA};
+use crate::wire::{
+    Basis, CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, Explanation, SCHEMA, Subject,
+};
 
 /// An inventory at an instant, as pages and documents show it.
 #[derive(Debug)]
@@ -95,9 +97,9 @@ impl View {
         }
     }
 
-    /// About how much memory it takes.
-    pub(super) fn bytes(&self) -> usize {
-        self.zones.iter().map(|zone| zone.bytes).sum()
+    /// Its zones, which other views may share, and about how much memory each takes.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (*const ZoneView, usize)> {
+        self.zones.iter().map(|zone| (Arc::as_ptr(zone), zone.bytes))
     }
 
     /// The number of devices.
@@ -141,6 +143,25 @@ impl View {
     /// Why the device of that id counts, or does not.
     pub fn why(&self, id: &str) -> Option<DeviceAnswer> {
         Some(DeviceAnswer::new(self.device(id)?, &self.policy, None))
+    }
+
+    /// Everything that is known of an address or a MAC; `None` if not each coupling of it in `facts` belongs to a device.
+    pub(super) fn explain(&self, facts: &Inventory, subject: Subject) -> Option<Explanation> {
+        let has = |row: &&DeviceRow| row.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip));
+        let mut devices = Vec::new();
+        for (name, zone) in facts.zones.iter().filter(|(_, zone)| subject.is_in(zone)) {
+            let rows = &self.zones.iter().find(|known| *known.name == **name)?.rows;
+            let found: Vec<&DeviceRow> = rows.iter().filter(has).collect();
+            let shown: HashSet<CouplingKey> =
+                found.iter().flat_map(|row| row.couplings.iter().map(|c| c.key)).collect();
+            let of_tunnels = zone.tunnels.values().flat_map(|tunnel| tunnel.facts.couplings.keys());
+            let mut keys = zone.couplings.keys().chain(of_tunnels).filter(|key| subject.is(key.mac, key.ip));
+            if found.is_empty() || !keys.all(|key| shown.contains(key)) {
+                return None;
+            }
+            devices.extend(found.into_iter().map(|row| DeviceAnswer::new(row, &self.policy, None)));
+        }
+        Some(Explanation::of_devices(devices, &self.policy, self.as_of))
     }
 
     /// The findings, sorted by kind, zone and subjects, and the numbers of those that are not listed.

@@ -3,7 +3,11 @@
 //! A view is made by a task of its own. Everybody who waits for the same view waits for the same task, and the task goes on
 //! when they leave: the next one who asks finds what it made. A reader takes a view that is being made only if it counts all that
 //! was known when the reader asked, so an acknowledged upload is in every view that is not marked as an older one.
+//!
+//! Views of other instants are kept, too: those that somebody asked for, and of each minute the last view of the present. A
+//! page that follows another one of a list is made of the view of its minute, so that the list stays whole.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,6 +25,11 @@ use crate::wire::SubscriptionId;
 const FRESH: Duration = Duration::from_secs(2);
 /// How long a reader waits if there is no view yet: less than a request may take.
 const FIRST: Duration = Duration::from_secs(10);
+
+/// Views of other instants that are kept.
+const OTHERS: usize = 6;
+/// About how many bytes they may take; one stays however large it is.
+const OTHERS_BYTES: usize = 256 << 20;
 
 /// How long a reader waits for a view.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,14 +68,57 @@ type Outcome = Option<Result<Arc<View>, String>>;
 #[derive(Debug, Default)]
 pub(super) struct Views(Mutex<Known>);
 
-/// The newest views at the default instant and at another one, and those that are being made.
+/// The kept views, and those that are being made.
 #[derive(Debug, Default)]
 struct Known {
+    /// The newest view at the default instant.
     default: Option<Arc<View>>,
-    other: Option<Arc<View>>,
+    /// Views of other instants; what was used last comes first.
+    others: Vec<Arc<View>>,
     making: Vec<Making>,
     /// Whether a reader got an older view since the newest was made.
     served_older: bool,
+}
+
+impl Known {
+    fn kept(&self) -> impl Iterator<Item = &Arc<View>> {
+        self.default.iter().chain(&self.others)
+    }
+
+    /// The newest view that a reader may get instead of the one that is wanted.
+    fn older(&self, wanted: &Wanted) -> Option<&Arc<View>> {
+        match wanted.as_of {
+            None => self.default.as_ref(),
+            // The pages after the first one name its instant, which was the default one.
+            Some(at) => self.kept().filter(|view| view.as_of == at).max_by_key(|view| view.made_at),
+        }
+    }
+
+    /// Notes that a view of another instant is used.
+    fn note_use(&mut self, used: &Arc<View>) {
+        if let Some(place) = self.others.iter().position(|view| Arc::ptr_eq(view, used)) {
+            let used = self.others.remove(place);
+            self.others.insert(0, used);
+        }
+    }
+
+    /// Keeps a view of another instant, and returns those that give way.
+    fn put(&mut self, view: Arc<View>) -> Vec<Arc<View>> {
+        let is_former = |other: &mut Arc<View>| other.as_of == view.as_of;
+        let mut gone: Vec<_> = self.others.extract_if(.., is_former).collect();
+        self.others.insert(0, view);
+        let mut counted: HashSet<_> = self.default.iter().flat_map(|v| v.parts()).map(|p| p.0).collect();
+        let (mut number, mut bytes) = (0, 0);
+        for view in self.others.iter().take(OTHERS) {
+            bytes += view.parts().filter(|(part, _)| counted.insert(*part)).map(|p| p.1).sum::<usize>();
+            if bytes > OTHERS_BYTES {
+                break;
+            }
+            number += 1;
+        }
+        gone.extend(self.others.split_off(number.max(1)));
+        gone
+    }
 }
 
 #[derive(Debug)]
@@ -106,23 +158,30 @@ impl Views {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// About how much memory the kept views take. What they share counts once for each.
+    /// About how much memory the kept views take.
     pub(super) fn bytes(&self) -> usize {
-        self.kept().iter().map(|view| view.bytes()).sum()
+        let mut counted = HashSet::new();
+        let kept = self.kept();
+        kept.iter().flat_map(|view| view.parts()).filter(|(part, _)| counted.insert(*part)).map(|p| p.1).sum()
+    }
+
+    /// Lets go of the views of other instants.
+    pub(super) fn let_others_go(&self) {
+        let gone = std::mem::take(&mut self.known().others);
+        drop(gone);
     }
 
     /// Lets go of the kept views.
     pub(super) fn let_go(&self) {
         let mut known = self.known();
-        let gone = (known.default.take(), known.other.take());
+        let gone = (known.default.take(), std::mem::take(&mut known.others));
         drop(known);
         drop(gone);
     }
 
     /// The kept views.
     pub(super) fn kept(&self) -> Vec<Arc<View>> {
-        let known = self.known();
-        [&known.default, &known.other].into_iter().flatten().cloned().collect()
+        self.known().kept().cloned().collect()
     }
 
     /// The kept views of the present, or of later instants.
@@ -134,34 +193,32 @@ impl Views {
 
     /// A kept view that is what a reader wants.
     pub(super) fn find(&self, wanted: &Wanted) -> Option<Arc<View>> {
-        let known = self.known();
-        [&known.default, &known.other].into_iter().flatten().find(|view| wanted.takes(view)).cloned()
+        let mut known = self.known();
+        let found = known.kept().find(|view| wanted.takes(view)).cloned()?;
+        known.note_use(&found);
+        Some(found)
     }
 
     /// The newest view that a reader may get instead.
     fn older(&self, wanted: &Wanted) -> Option<Arc<View>> {
         let mut known = self.known();
-        let kept = match wanted.as_of {
-            None => known.default.clone(),
-            // The pages after the first one name its instant, which was the default one.
-            Some(at) => {
-                let kept = [&known.default, &known.other].into_iter().flatten();
-                kept.filter(|view| view.as_of == at).max_by_key(|view| view.made_at).cloned()
-            }
-        };
-        known.served_older |= kept.is_some();
-        kept
+        let older = known.older(wanted).cloned()?;
+        known.note_use(&older);
+        known.served_older = true;
+        Some(older)
     }
 
     /// Whether the view that a reader may get instead has all that people decided.
     fn has_decisions(&self, wanted: &Wanted) -> bool {
         let known = self.known();
-        let other = known.other.as_ref().filter(|_| wanted.as_of.is_some());
-        let mut kept = known.default.iter().chain(other);
-        kept.any(|view| {
-            wanted.as_of.is_none_or(|at| view.as_of == at)
-                && view.revision.decisions >= wanted.revision.decisions
-        })
+        known.older(wanted).is_some_and(|view| view.revision.decisions >= wanted.revision.decisions)
+    }
+
+    /// A kept view of the instant that is wanted, if it has all that people decided.
+    pub(super) fn of_instant(&self, wanted: &Wanted) -> Option<Served> {
+        let view = self.has_decisions(wanted).then(|| self.older(wanted)).flatten()?;
+        let is_older = !wanted.takes(&view);
+        Some(Served { view, is_older })
     }
 
     /// The end of the first view of that instant that is being made. It need not count all that a reader wants.
@@ -180,12 +237,19 @@ impl Views {
     /// Keeps a view; returns whether a reader got an older one before.
     fn keep(&self, as_of: Option<Timestamp>, view: &Arc<View>) -> bool {
         let mut known = self.known();
-        let place = if as_of.is_none() { &mut known.default } else { &mut known.other };
-        let former = place.replace(Arc::clone(view));
+        let gone = match as_of {
+            None => {
+                let former = known.default.replace(Arc::clone(view));
+                let (same, former): (Vec<_>, Vec<_>) =
+                    former.into_iter().partition(|f| f.as_of == view.as_of);
+                same.into_iter().chain(former.into_iter().flat_map(|former| known.put(former))).collect()
+            }
+            Some(_) => known.put(Arc::clone(view)),
+        };
         let served_older = std::mem::take(&mut known.served_older);
         drop(known);
         // Freeing it may take long: not under the lock.
-        drop(former);
+        drop(gone);
         served_older
     }
 
