@@ -13,7 +13,7 @@ use super::reading::Reading;
 use super::report::{Estimate, InventoryReport, Ledger, Managing, RowOutcome, SCHEMA};
 use super::sorter::{Basis, Sorted, Sorter};
 use crate::census::{Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, verdict};
-use crate::wire::DeviceEntry;
+use crate::wire::DeviceRow;
 
 impl Estimate {
     /// The estimate of files and, if given, of an inventory's devices. A pure function of its arguments.
@@ -23,7 +23,7 @@ impl Estimate {
     /// If there are too many files or rows.
     pub fn new(
         files: &[Reading],
-        inventory: Option<&[DeviceEntry]>,
+        inventory: Option<&[&DeviceRow]>,
         sorter: &Sorter<'_>,
         policy: &Policy,
         as_of: Timestamp,
@@ -90,7 +90,7 @@ struct Work<'a> {
     estimate: Estimate,
     fates: Vec<Option<Fate>>,
     places: &'a [Place<'a>],
-    devices: &'a [DeviceEntry],
+    devices: &'a [&'a DeviceRow],
     policy: &'a Policy,
 }
 
@@ -296,15 +296,15 @@ impl Work<'_> {
             .entries(group)
             .filter_map(|(row, listed)| {
                 let devices = || group.devices.iter().filter_map(|d| self.devices.get(*d));
-                let has_ip = |d: &&DeviceEntry| d.couplings.iter().any(|c| listed.ips.contains(&c.ip));
-                let has_mac = |d: &&DeviceEntry| d.couplings.iter().any(|c| listed.macs.contains(&c.mac));
+                let has_ip = |d: &&&DeviceRow| d.couplings.iter().any(|c| listed.ips.contains(&c.key.ip));
+                let has_mac = |d: &&&DeviceRow| d.couplings.iter().any(|c| listed.macs.contains(&c.key.mac));
                 let device = devices()
                     .find(|d| has_mac(d) && has_ip(d))
                     .or_else(|| devices().find(has_mac))
                     .or_else(|| devices().find(has_ip))
                     .or_else(|| devices().next())?;
-                let macs: Vec<MacAddr> = device.couplings.iter().map(|c| c.mac).collect();
-                let ips: Vec<IpAddr> = device.couplings.iter().map(|c| c.ip).collect();
+                let macs: Vec<MacAddr> = device.couplings.iter().map(|c| c.key.mac).collect();
+                let ips: Vec<IpAddr> = device.couplings.iter().map(|c| c.key.ip).collect();
                 let why = format!(
                     "the device {} of the inventory, by {}: {}",
                     device.ip,
@@ -327,7 +327,7 @@ impl Work<'_> {
             report.billable += u64::from(device.verdict.is_counted());
             let groups = of_device.get(&place).map_or(&[][..], Vec::as_slice);
             report.matched += u64::from(!groups.is_empty());
-            let category = match device.category {
+            let category = match device.what.category {
                 Category::Unclassified => self.sorted(groups).category,
                 known => known,
             };

@@ -1,16 +1,22 @@
 //! Laws of every list: the ledger closes, order does not matter, nothing panics.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
+use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use super::reading::{FileRow, Told};
 use super::*;
 use crate::census::time::DAY;
-use crate::census::{Binding, Category, CouplingState, MacAddr, Policy, Timestamp, Unclassified, Verdict};
-use crate::wire::{CouplingEntry, DeviceEntry};
+use crate::census::{
+    Binding, Category, Classification, CouplingKey, CouplingState, MacAddr, Policy, Timestamp, Unclassified,
+    Verdict,
+};
+use crate::wire::{CouplingRow, DeviceRow, Shown};
 
 const NOW: Timestamp = Timestamp(20_000 * DAY);
 
@@ -53,51 +59,38 @@ fn entries() -> impl Strategy<Value = ListedDevice> {
         })
 }
 
-fn devices() -> impl Strategy<Value = DeviceEntry> {
+fn devices() -> impl Strategy<Value = DeviceRow> {
     let categories = select(Category::ALL.to_vec());
     let states = select(vec![CouplingState::Active, CouplingState::Superseded]);
     let couplings = vec((macs(), 1..9_u8, states), 1..3);
     (couplings, categories, 0..40_i64, any::<bool>()).prop_map(|(couplings, category, age, managed)| {
         let last_seen = NOW.plus(-age * DAY);
-        let couplings: Vec<CouplingEntry> = couplings
-            .into_iter()
-            .map(|(mac, n, state)| CouplingEntry {
-                mac,
-                ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)),
-                binding: Binding::Proven,
-                vlan: Vec::new(),
-                first_seen: last_seen,
-                last_seen,
-                state,
-            })
-            .collect();
+        let row = |(mac, n, state)| CouplingRow {
+            key: CouplingKey { mac, ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)) },
+            binding: Binding::Proven,
+            state,
+            first_seen: last_seen,
+            last_seen,
+            shown: Shown::default(),
+            vlans: ThinVec::new(),
+        };
+        let couplings: SmallVec<[CouplingRow; 1]> = couplings.into_iter().map(row).collect();
         let standing =
             crate::census::Standing { category, last_seen, tentative: false, managed, deleted_at: None };
-        let (mac, ip) = (couplings[0].mac, couplings[0].ip);
-        DeviceEntry {
-            id: format!("{mac}-{ip}"),
-            zone: "default".to_owned(),
-            mac,
-            ip,
+        let key = couplings[0].key;
+        DeviceRow {
+            id: format!("{:016x}", key.mac.0[5]).parse().unwrap(),
+            zone: "default".into(),
+            ip: key.ip,
+            mac: key.mac,
             couplings,
-            category,
-            kind: category.key().to_owned(),
-            roles: Vec::new(),
-            vendor: None,
-            model: None,
-            os: None,
-            firmware: None,
-            name: None,
-            random_mac: false,
-            location: None,
-            tags: Vec::new(),
-            importance: None,
-            confidence: 0.9,
+            joins: ThinVec::new(),
+            forwards: None,
+            what: Arc::new(Classification { category, ..Classification::default() }),
             first_seen: last_seen,
             last_seen,
             verdict: crate::census::verdict(&standing, &Policy::default(), NOW),
             decided: None,
-            evidence: Vec::new(),
         }
     })
 }
@@ -118,9 +111,10 @@ fn reading(name: &str, entries: Vec<ListedDevice>) -> Reading {
     }
 }
 
-fn estimate(files: &[Reading], inventory: Option<&[DeviceEntry]>) -> Estimate {
+fn estimate(files: &[Reading], inventory: Option<&[DeviceRow]>) -> Estimate {
     let sorter = Sorter::new(&Unclassified).unwrap();
-    Estimate::new(files, inventory, &sorter, &Policy::default(), NOW).unwrap()
+    let rows: Option<Vec<&DeviceRow>> = inventory.map(|devices| devices.iter().collect());
+    Estimate::new(files, rows.as_deref(), &sorter, &Policy::default(), NOW).unwrap()
 }
 
 /// Every number of an estimate.

@@ -22,7 +22,7 @@ use super::shared::Shared;
 use crate::census::address::is_public;
 use crate::census::time::DAY;
 use crate::census::{CouplingState, MacAddr, Timestamp};
-use crate::wire::DeviceEntry;
+use crate::wire::DeviceRow;
 
 /// How long an address identifies a managed machine: 7 days, in nanoseconds.
 pub(crate) const ADDRESS_LIFE: i64 = 7 * DAY;
@@ -40,9 +40,12 @@ pub(super) struct Group {
 /// Groups the rows, and finds each group in the inventory. Rows that exclude themselves are left out.
 pub(super) fn groups(
     entries: &[Entry<'_>],
-    inventory: &[DeviceEntry],
+    inventory: &[&DeviceRow],
     as_of: Timestamp,
 ) -> (Vec<Group>, Vec<Untied>) {
+    if entries.is_empty() {
+        return (Vec::new(), Vec::new());
+    }
     let shared = Shared::of(entries);
     let mut ties = Ties::new(entries.len());
     let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.listed.excluded.is_none());
@@ -214,7 +217,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    fn new(inventory: &[DeviceEntry]) -> Self {
+    fn new(inventory: &[&DeviceRow]) -> Self {
         let mut known = Self { by_mac: HashMap::new(), by_ip: HashMap::new() };
         let add = |list: &mut Vec<usize>, place: usize| {
             if list.last() != Some(&place) {
@@ -223,9 +226,9 @@ impl Known {
         };
         for (place, device) in inventory.iter().enumerate() {
             for coupling in &device.couplings {
-                add(known.by_mac.entry(coupling.mac).or_default(), place);
+                add(known.by_mac.entry(coupling.key.mac).or_default(), place);
                 if coupling.state != CouplingState::Superseded {
-                    add(known.by_ip.entry(coupling.ip).or_default(), place);
+                    add(known.by_ip.entry(coupling.key.ip).or_default(), place);
                 }
             }
         }

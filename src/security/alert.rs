@@ -1,9 +1,11 @@
 //! What is told: alerts and recommendations.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -230,9 +232,12 @@ pub struct Recommendation {
 
 impl Recommendation {
     /// Keeps those with a device that is unhealthy or healthy, the severest first.
-    pub fn sort(all: &mut Vec<Self>) {
-        all.retain(|r| !r.unhealthy.is_empty() || !r.healthy.is_empty());
-        all.sort_by(|a, b| (b.severity, &a.rule).cmp(&(a.severity, &b.rule)));
+    pub fn sort<R: Borrow<Self>>(all: &mut Vec<R>) {
+        all.retain(|r| !r.borrow().unhealthy.is_empty() || !r.borrow().healthy.is_empty());
+        all.sort_by(|a, b| {
+            let (a, b) = (a.borrow(), b.borrow());
+            (b.severity, &a.rule).cmp(&(a.severity, &b.rule))
+        });
     }
 }
 
@@ -250,7 +255,7 @@ pub struct Security {
     /// Severest first, then newest.
     pub alerts: Vec<Alert>,
     /// Those with a device that is unhealthy or healthy.
-    pub recommendations: Vec<Recommendation>,
+    pub recommendations: Vec<Arc<Recommendation>>,
     /// The ids of alerts that would be told if a feed still held their indicators.
     #[serde(skip)]
     pub delisted: BTreeSet<AlertId>,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::alert::{Alert, AlertId, Proof, Recommendation, Security, Severity, Standing};
 use super::indicator::LISTED;
@@ -140,6 +141,7 @@ pub fn derive(
     feeds: &FeedHolders,
 ) -> Security {
     let mut out = Security::default();
+    let mut recommendations = Vec::new();
     let mut standings = Standings::default();
     for (name, zone) in &inventory.zones {
         let from = survey.devices.partition_point(|d| d.zone < name.as_str());
@@ -173,9 +175,10 @@ pub fn derive(
         for alert in out.alerts.iter_mut().skip(known).filter(|a| INDICATED.contains(&&*a.rule)) {
             alert.feeds = feeds.get(&alert.object).cloned().unwrap_or_default();
         }
-        posture::assess(&view, rules, (survey.as_of, all), &mut standings, &mut out.recommendations);
+        posture::assess(&view, rules, (survey.as_of, all), &mut standings, &mut recommendations);
     }
-    Recommendation::sort(&mut out.recommendations);
+    Recommendation::sort(&mut recommendations);
+    out.recommendations = recommendations.into_iter().map(Arc::new).collect();
     Alert::sort(&mut out.alerts);
     out
 }

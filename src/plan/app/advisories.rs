@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::time::timeout;
 
 use super::inventory::{Revision, View};
-use super::vulnerability_advice::{Advice, advice};
+use super::vulnerability_advice::{self, Advice, advice};
 use super::vulnerability_tally::Tally;
 use super::{App, Refusal, aside, freshness};
 use crate::advisory::{CveId, Firmware, Products};
 use crate::census::{Category, DeviceId, Reason, Timestamp, Verdict as Counted};
 use crate::plan::advisories::{AdvisoryError, AdvisorySet, CveFacts, Subject, SubjectResult, judge};
+use crate::security::{Recommendation, Ruleset};
 use crate::wire::{DeviceRow, SubscriptionId};
 
 /// Subscriptions whose results are kept. The others are judged again when somebody asks.
@@ -49,6 +50,9 @@ pub(super) struct Judged {
     pub(super) facts: BTreeMap<CveId, CveFacts>,
     /// How many devices have each.
     pub(super) tally: Tally,
+    /// What it recommends for them.
+    pub(super) recommendations: Vec<Arc<Recommendation>>,
+    rules: Arc<Ruleset>,
     known: HashMap<Subject, Arc<SubjectResult>>,
 }
 
@@ -110,8 +114,9 @@ impl App {
         set: Arc<AdvisorySet>,
         view: Arc<View>,
     ) -> Result<Arc<Judged>, Refusal> {
+        let rules = self.alert_rules()?;
         let known = self.known_judged(subscription, &set);
-        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view)) {
+        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view, &rules)) {
             return Ok(Arc::clone(known));
         }
         let turn = Arc::clone(&self.advisories.turn);
@@ -119,7 +124,7 @@ impl App {
         let lately = known.filter(|known| now.since(known.as_of) < freshness::STALE);
         let Some((known, wait)) = lately.zip(self.brevity()) else {
             let _turn = turn.lock_owned().await;
-            return self.judge_now(subscription, set, view).await;
+            return self.judge_now(subscription, set, rules, view).await;
         };
         let older = || {
             freshness::note_older(known.as_of, known.as_of, now);
@@ -128,7 +133,7 @@ impl App {
         let Ok(turn) = turn.try_lock_owned() else { return older() };
         let (app, subscription) = (self.clone(), subscription.clone());
         let judging = tokio::spawn(async move {
-            let judged = app.judge_now(&subscription, set, view).await;
+            let judged = app.judge_now(&subscription, set, rules, view).await;
             drop(turn);
             judged
         });
@@ -151,15 +156,17 @@ impl App {
         &self,
         subscription: &SubscriptionId,
         set: Arc<AdvisorySet>,
+        rules: Arc<Ruleset>,
         view: Arc<View>,
     ) -> Result<Arc<Judged>, Refusal> {
         let known = self.known_judged(subscription, &set);
-        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view)) {
+        if let Some(known) = known.as_ref().filter(|known| known.is_of(&view, &rules)) {
             return Ok(Arc::clone(known));
         }
         let (products, runtime) = (self.products()?, tokio::runtime::Handle::current());
         let judged =
-            aside(move || runtime.block_on(Judged::new(set, &products, &view, known.as_deref()))).await??;
+            aside(move || runtime.block_on(Judged::new(set, rules, &products, &view, known.as_deref())))
+                .await??;
         let judged = Arc::new(judged);
         let mut kept = self.advisories.judged.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= KEPT {
@@ -179,13 +186,14 @@ impl App {
 }
 
 impl Judged {
-    fn is_of(&self, view: &View) -> bool {
-        (self.as_of, self.revision) == (view.as_of, view.revision)
+    fn is_of(&self, view: &View, rules: &Arc<Ruleset>) -> bool {
+        (self.as_of, self.revision) == (view.as_of, view.revision) && Arc::ptr_eq(&self.rules, rules)
     }
 
     /// Judges the devices of a view. What `former` says about subjects is taken over.
     async fn new(
         set: Arc<AdvisorySet>,
+        rules: Arc<Ruleset>,
         products: &Products,
         view: &View,
         former: Option<&Self>,
@@ -239,8 +247,9 @@ impl Judged {
         };
         let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
         let tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
+        let recommendations = vulnerability_advice::recommendations(&rules, view, &devices);
         let (as_of, revision) = (view.as_of, view.revision);
-        Ok(Self { as_of, revision, set, devices, facts, tally, known: results })
+        Ok(Self { as_of, revision, set, devices, facts, tally, recommendations, rules, known: results })
     }
 }
 

@@ -7,7 +7,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::Secured;
-use super::vulnerability_advice::recommendations as advised;
 use super::{App, May, Refusal, alert_record, freshness};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
@@ -68,7 +67,8 @@ pub struct RecommendationList {
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
     /// Severest first. Only those with a device that is unhealthy or healthy.
-    pub recommendations: Vec<Recommendation>,
+    #[schema(value_type = Vec<Recommendation>)]
+    pub recommendations: Vec<Arc<Recommendation>>,
 }
 
 /// Which alerts are in a list. The default is all that are open.
@@ -225,8 +225,8 @@ pub async fn recommendations(app: &App, may: &May<View>) -> Result<Recommendatio
     let mut recommendations = security.recommendations.clone();
     if let Some(set) = app.advisory_set().await? {
         let view = app.view(may.id(), None).await?;
-        let judged = app.judged_of(may.id(), set, Arc::clone(&view)).await?;
-        recommendations.extend(advised(&*app.alert_rules()?, &view, &judged));
+        let judged = app.judged_of(may.id(), set, view).await?;
+        recommendations.extend(judged.recommendations.iter().cloned());
         Recommendation::sort(&mut recommendations);
     }
     Ok(RecommendationList { schema: RECOMMENDATIONS, as_of, recommendations })

@@ -22,8 +22,10 @@ use crate::wire::{DeviceRow, SubscriptionId};
 
 /// How long the overview waits for a comparison.
 const SHORTLY: Duration = Duration::from_millis(40);
-/// The most snapshots and comparisons that are kept.
+/// The most subscriptions of which snapshots and comparisons are kept.
 const KEPT: usize = 8;
+/// The most of each for one subscription.
+const OF_EACH: usize = 3;
 /// What nobody read for so long is let go: five minutes, in nanoseconds.
 const UNREAD: i64 = 300_000_000_000;
 
@@ -159,8 +161,9 @@ struct Compared {
 struct Entry {
     subscription: SubscriptionId,
     read_at: Timestamp,
-    sealed: Option<Arc<Sealed>>,
-    compared: Option<Compared>,
+    /// What was read or compared last comes last.
+    sealed: Vec<Arc<Sealed>>,
+    compared: Vec<Compared>,
 }
 
 /// The kept snapshots and comparisons of a service.
@@ -186,7 +189,12 @@ impl KeptDifferences {
         let mut entries = self.entries();
         let entry = match entries.iter().position(|e| e.subscription == *subscription) {
             Some(place) => entries.remove(place),
-            None => Entry { subscription: subscription.clone(), read_at: now, sealed: None, compared: None },
+            None => Entry {
+                subscription: subscription.clone(),
+                read_at: now,
+                sealed: Vec::new(),
+                compared: Vec::new(),
+            },
         };
         entries.push(Entry { read_at: now, ..entry });
         if entries.len() > KEPT {
@@ -196,12 +204,12 @@ impl KeptDifferences {
     }
 
     fn sealed(&self, subscription: &SubscriptionId, hash: Digest, now: Timestamp) -> Option<Arc<Sealed>> {
-        self.with(subscription, now, |entry| entry.sealed.clone())
+        self.with(subscription, now, |entry| entry.sealed.iter().find(|s| s.snapshot.hash == hash).cloned())
             .flatten()
-            .filter(|s| s.snapshot.hash == hash)
     }
 
-    /// The newest comparison of a subscription, and whether it is that of this view with this snapshot.
+    /// The newest comparison with this snapshot that serves readers of a view, and whether it is that of the view itself. Of a
+    /// past instant, only comparisons of the same instant serve.
     fn compared(
         &self,
         subscription: &SubscriptionId,
@@ -210,10 +218,10 @@ impl KeptDifferences {
         now: Timestamp,
     ) -> Option<(Arc<Differences>, bool)> {
         let look = |entry: &mut Entry| {
-            let compared = entry.compared.as_ref()?;
-            let same =
-                compared.hash == hash && compared.as_of == view.as_of && compared.revision == view.revision;
-            Some((Arc::clone(&compared.differences), same))
+            let serves = |c: &&Compared| c.hash == hash && (view.basis.is_none() || c.as_of == view.as_of);
+            let newest = entry.compared.iter().filter(serves).max_by_key(|c| (c.as_of, c.revision.facts))?;
+            let same = (newest.as_of, newest.revision) == (view.as_of, view.revision);
+            Some((Arc::clone(&newest.differences), same))
         };
         self.with(subscription, now, look).flatten()
     }
@@ -263,8 +271,8 @@ async fn made_shortly(
 }
 
 /// What changed between the end of a sealed day and `as_of`, or the service's default instant. Without a day, since the
-/// newest one before. A reader of the present gets the comparison of a moment ago, if there is one with the same day and the
-/// newest takes more than a moment: it tells its own instant.
+/// newest one before. A reader gets the comparison of a moment ago, if there is one with the same day and the newest takes more
+/// than a moment: it tells its own instant.
 pub async fn since(
     app: &App,
     may: &May<View>,
@@ -281,11 +289,8 @@ pub async fn since(
     };
     let older = match app.differences.compared(may.id(), snapshot.hash, &view, app.now()) {
         Some((found, true)) => return Ok((found, view)),
-        Some((older, false)) if as_of.is_none() => Some(older),
-        _ => None,
+        older => older.map(|(older, _)| older),
     };
-    let header = &snapshot.header;
-    let older = older.filter(|older| (older.since, older.revision) == (header.day, header.revision));
     if let Some(older) = older {
         let made = made_shortly(app, may.id(), snapshot, &view).await?;
         return Ok((made.unwrap_or(older), view));
@@ -316,13 +321,22 @@ async fn compare(
     };
     let (was, of) = (Arc::clone(&sealed), Arc::clone(&view));
     let differences = Arc::new(aside(move || difference(&was, &of)).await?);
-    let compared =
-        Compared { hash, as_of: view.as_of, revision: view.revision, differences: Arc::clone(&differences) };
+    let as_of = view.as_of;
+    let compared = Compared { hash, as_of, revision: view.revision, differences: Arc::clone(&differences) };
     app.differences.with(subscription, app.now(), |entry| {
-        entry.sealed = Some(sealed);
-        entry.compared = Some(compared);
+        keep(&mut entry.sealed, sealed, |known| known.snapshot.hash == hash);
+        keep(&mut entry.compared, compared, |known| (known.hash, known.as_of) == (hash, as_of));
     });
     Ok(differences)
+}
+
+/// Keeps a thing instead of the one that it replaces, or else of the oldest if there are too many.
+fn keep<T>(kept: &mut Vec<T>, new: T, is_replaced: impl FnMut(&mut T) -> bool) {
+    kept.extract_if(.., is_replaced).for_each(drop);
+    if kept.len() >= OF_EACH {
+        kept.remove(0);
+    }
+    kept.push(new);
 }
 
 /// Reads the leaves of a snapshot.

@@ -76,7 +76,7 @@ pub async fn make(app: &App, may: &May<View>, asked: Asked) -> Result<Estimate, 
             readings.push(reading);
         }
         let sorter = Sorter::new(&*classifier)?;
-        let devices = (!asked.files_only).then(|| inventory.entries().collect::<Vec<_>>());
+        let devices = (!asked.files_only).then(|| inventory.rows().collect::<Vec<_>>());
         Ok(Estimate::new(&readings, devices.as_deref(), &sorter, &policy, inventory.as_of)?.beside(committed))
     };
     let failed = |e| Refusal::Defect(format!("an estimate failed: {e}"));

@@ -333,7 +333,7 @@ pub(super) async fn recommendations(arguments: RecommendationsArguments) -> Resu
             r.not_assessed.to_string(),
         ]
     };
-    let rows: Vec<Vec<String>> = list.recommendations.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = list.recommendations.iter().map(|r| row(r)).collect();
     let header = ["RULE", "SEVERITY", "RECOMMENDATION", "UNHEALTHY", "HEALTHY", "NOT ASSESSED"];
     table::print(&mut io::stdout().lock(), &header, &rows)?;
     Ok(())
