@@ -65,24 +65,31 @@ pub enum CaptureError {
     LinkType { path: PathBuf, link: i32 },
 }
 
-/// Reads all frames of a file, or of standard input for `-`.
+/// Opens a file, or standard input for `-`.
 ///
 /// # Errors
-/// If the file is not a capture, or has an unsupported link type: see [`CaptureError`]. A file that
-/// ends early is not an error.
+/// [`CaptureError::Open`].
+pub fn open(path: &Path) -> Result<Box<dyn Read + Send>, CaptureError> {
+    if path == Path::new("-") {
+        return Ok(Box::new(io::stdin()));
+    }
+    let opened = File::open(path).map_err(|error| CaptureError::Open { path: path.to_owned(), error })?;
+    Ok(Box::new(opened))
+}
+
+/// Reads all frames of a file.
+///
+/// # Errors
+/// As [`open`] and [`read_from`].
 pub fn read(path: &Path, each: &mut dyn FnMut(&Frame<'_>)) -> Result<Summary, CaptureError> {
-    let opened: Box<dyn Read + Send> = if path == Path::new("-") {
-        Box::new(io::stdin())
-    } else {
-        Box::new(File::open(path).map_err(|error| CaptureError::Open { path: path.to_owned(), error })?)
-    };
-    read_from(path, opened, each)
+    read_from(path, open(path)?, each)
 }
 
 /// Reads all frames of an open stream; `path` names it in messages.
 ///
 /// # Errors
-/// As [`read`].
+/// If the file is not a capture, or has an unsupported link type: see [`CaptureError`]. A file that
+/// ends early is not an error.
 pub fn read_from(
     path: &Path,
     input: Box<dyn Read + Send>,

@@ -11,6 +11,7 @@ pub mod health;
 pub mod indicator_set;
 pub mod indicators;
 pub mod pipeline;
+mod progress;
 pub mod replay;
 pub(crate) mod rules;
 pub mod status;

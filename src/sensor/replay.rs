@@ -1,9 +1,10 @@
 //! Replay: reads capture files into one inventory, as live frames are read.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::capture::file::{self, CaptureError, End};
+use super::progress::Progress;
+use crate::capture::file::{self, CaptureError, End, Summary};
 use crate::census::{Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
 use crate::dissect::Frame;
 use crate::security::Indicators;
@@ -56,7 +57,7 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     table.trust(options.tunnels.clone());
     table.watch_for(options.indicators.clone());
     let (unread, mut counters, frames) =
-        crew::numbered(&table, options.threads, |each| read_files(&options.files, each));
+        crew::numbered(&table, options.threads, |each| read_files(&options.files, &table, each));
     counters.unread.add(&unread?);
     if let Some(mostly) = counters.mostly_unread() {
         tracing::warn!("{mostly}");
@@ -77,32 +78,43 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     })
 }
 
-/// Reads the files one after the other; returns what was not understood of them.
-fn read_files(files: &[PathBuf], each: &mut dyn FnMut(&Frame<'_>)) -> Result<Unread, ReplayError> {
+/// Reads the files one after the other; returns what was not understood of them. A terminal shows how far it is.
+fn read_files(
+    files: &[PathBuf],
+    table: &Table,
+    each: &mut dyn FnMut(&Frame<'_>),
+) -> Result<Unread, ReplayError> {
+    let progress = Progress::of(files);
     let mut unread = Unread::default();
     for path in files {
-        let summary = file::read(path, each)?;
-        let path = path.display();
-        match summary.end {
-            End::Complete => {}
-            End::Truncated { offset } => {
-                tracing::warn!(
-                    "{path}: ends in the middle of a frame at byte {offset}; using the frames before it"
-                );
-            }
-            End::Corrupt { offset } => {
-                tracing::warn!("{path}: damaged at byte {offset}; using the frames before it");
-            }
-        }
-        if summary.frames == 0 {
-            tracing::warn!("{path}: holds no frame");
-        }
-        for skipped in summary.unread.entries().iter().filter(|e| !is_custom(e)) {
-            tracing::warn!("{path}: skipped what is not understood: {skipped}");
-        }
+        let input = progress.of_bytes(file::open(path)?);
+        let summary = progress.counting(table, each, |each| file::read_from(path, input, each))?;
+        progress.suspend(|| warn(path, &summary));
         unread.add(&summary.unread);
     }
     Ok(unread)
+}
+
+/// Says what of a file was not read.
+fn warn(path: &Path, summary: &Summary) {
+    let path = path.display();
+    match summary.end {
+        End::Complete => {}
+        End::Truncated { offset } => {
+            tracing::warn!(
+                "{path}: ends in the middle of a frame at byte {offset}; using the frames before it"
+            );
+        }
+        End::Corrupt { offset } => {
+            tracing::warn!("{path}: damaged at byte {offset}; using the frames before it");
+        }
+    }
+    if summary.frames == 0 {
+        tracing::warn!("{path}: holds no frame");
+    }
+    for skipped in summary.unread.entries().iter().filter(|e| !is_custom(e)) {
+        tracing::warn!("{path}: skipped what is not understood: {skipped}");
+    }
 }
 
 /// Whether an entry counts custom blocks of pcapng, which programs may add to any file.
