@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io::Read;
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::pipeline::table::Table;
 use crate::dissect::Frame;
@@ -15,19 +15,17 @@ const SIZED: &str = "{bar:24} {bytes} of {total_bytes}, {msg}, {bytes_per_sec}, 
 /// If a file has no size, as a pipe.
 const UNSIZED: &str = "{spinner} {bytes}, {msg}, {bytes_per_sec}";
 
-/// A line on standard error; nothing if that is not a terminal. It goes at the end.
+/// A line on standard error that goes at the end; none if that is not a terminal.
 pub(super) struct Progress {
     bar: ProgressBar,
     frames: Cell<u64>,
 }
 
 impl Progress {
-    /// The progress through files: of their bytes as they are stored.
+    /// The progress through files: of their bytes as they are stored. A command that is quiet shows none.
     pub(super) fn of(files: &[PathBuf]) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), files)
-    }
-
-    fn on(target: ProgressDrawTarget, files: &[PathBuf]) -> Self {
+        let is_quiet = !tracing::enabled!(tracing::Level::WARN);
+        let target = if is_quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let size =
             |path: &PathBuf| path.metadata().ok().filter(|known| known.is_file()).map(|known| known.len());
         let total: Option<u64> = files.iter().map(size).sum();
@@ -56,7 +54,11 @@ impl Progress {
             let frames = self.frames.get() + 1;
             self.frames.set(frames);
             if frames.is_multiple_of(FRAMES) {
-                self.bar.set_message(format!("{frames} frames, {} couplings", table.len()));
+                self.bar.set_message(format!(
+                    "{} frames, {} couplings",
+                    HumanCount(frames),
+                    HumanCount(table.len() as u64)
+                ));
             }
             each(frame);
         })

@@ -76,6 +76,21 @@ fn replay_prints_the_census_and_the_document() {
 }
 
 #[test]
+fn a_terminal_shows_how_far_a_replay_is_and_nothing_else_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = capture(dir.path());
+    let on_terminal = |options: &str| {
+        let command = format!("{SENSOR} {options} replay {}", file.display());
+        stdout(Command::new("script").args(["-qec", &command, "/dev/null"]).output().unwrap())
+    };
+    let (shown, quiet) = (on_terminal(""), on_terminal("--quiet"));
+    assert!(shown.contains("0 frames") && shown.contains("billable"), "{shown}");
+    assert!(!quiet.contains("0 frames") && quiet.contains("billable"), "{quiet}");
+    let piped = sensor(dir.path(), &["replay", file.to_str().unwrap()]);
+    assert!(!String::from_utf8_lossy(&piped.stderr).contains("frames"));
+}
+
+#[test]
 fn a_capture_that_ends_within_a_frame_counts_with_a_warning() {
     let dir = tempfile::tempdir().unwrap();
     let file = capture(dir.path());

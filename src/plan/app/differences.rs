@@ -240,28 +240,28 @@ pub async fn shortly(
     view: &Arc<Inventory>,
 ) -> Result<Option<Arc<Differences>>, Refusal> {
     let Some(snapshot) = before(app, may, view).await? else { return Ok(None) };
-    if let Some((found, true)) = app.differences.compared(may.id(), snapshot.hash, view, app.now()) {
-        return Ok(Some(found));
-    }
-    let hash = snapshot.hash;
-    match made_shortly(app, may.id(), snapshot, view).await? {
-        Some(made) => Ok(Some(made)),
-        None => Ok(app.differences.compared(may.id(), hash, view, app.now()).map(|(older, _)| older)),
-    }
+    let known = app.differences.compared(may.id(), snapshot.hash, view, app.now());
+    let older = match known {
+        Some((found, true)) => return Ok(Some(found)),
+        other => other.map(|(older, _)| older),
+    };
+    let wait = app.brevity().filter(|_| older.is_some());
+    Ok(made_shortly(app, may.id(), snapshot, view, wait.unwrap_or(SHORTLY)).await?.or(older))
 }
 
-/// A new comparison, if it is made in a short time. If not, it is made all the same, for a later answer.
+/// A new comparison, if it is made in that time. If not, it is made all the same, for a later answer.
 async fn made_shortly(
     app: &App,
     subscription: &SubscriptionId,
     snapshot: Snapshot,
     view: &Arc<Inventory>,
+    wait: Duration,
 ) -> Result<Option<Arc<Differences>>, Refusal> {
     let (service, subscription, of) = (app.clone(), subscription.clone(), Arc::clone(view));
     let making = tokio::spawn(async move { compare(&service, &subscription, snapshot, of).await });
     let made = match app.settings.patience == Patience::ENDLESS {
         true => Ok(making.await),
-        false => timeout(SHORTLY, making).await,
+        false => timeout(wait, making).await,
     };
     match made {
         Ok(Ok(made)) => made.map(Some),
@@ -292,7 +292,8 @@ pub async fn since(
         older => older.map(|(older, _)| older),
     };
     if let Some(older) = older {
-        let made = made_shortly(app, may.id(), snapshot, &view).await?;
+        let wait = app.brevity().unwrap_or(SHORTLY);
+        let made = made_shortly(app, may.id(), snapshot, &view, wait).await?;
         return Ok((made.unwrap_or(older), view));
     }
     Ok((compare(app, may.id(), snapshot, Arc::clone(&view)).await?, view))

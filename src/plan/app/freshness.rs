@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 use std::future::Future;
+use std::time::Instant;
 
 use super::inventory::View;
 use crate::census::Timestamp;
@@ -27,9 +28,9 @@ pub struct Noted {
     pub past: Option<(Timestamp, Basis)>,
     /// How many notices the reader has not read yet: each page of a subscription shows it.
     pub unread: u64,
-    /// Whether the answer is a page, which shows an older count at once rather than the newest one late: it is replaced when
-    /// the newest is there.
-    pub is_page: bool,
+    /// Since when the answer is a page in the making. A page shows an older count at once rather than the newest one late: it is
+    /// replaced when the newest is there.
+    pub page_since: Option<Instant>,
 }
 
 /// An answer is made of an older view; a newer one is being made.
@@ -56,14 +57,17 @@ pub(in crate::plan) fn note_unread(unread: u64) {
     NOTED.try_with(|noted| noted.borrow_mut().unread = unread).ok();
 }
 
-/// Notes that the answer is a page.
+/// Notes that the answer is a page, which is made from now on.
 pub(in crate::plan) fn note_page() {
-    NOTED.try_with(|noted| noted.borrow_mut().is_page = true).ok();
+    let note = |noted: &RefCell<Noted>| {
+        noted.borrow_mut().page_since.get_or_insert_with(Instant::now);
+    };
+    NOTED.try_with(note).ok();
 }
 
-/// Whether the answer is a page.
-pub(super) fn is_page() -> bool {
-    NOTED.try_with(|noted| noted.borrow().is_page).unwrap_or_default()
+/// Since when the answer is a page in the making; `None` if it is none.
+pub(super) fn page_since() -> Option<Instant> {
+    NOTED.try_with(|noted| noted.borrow().page_since).ok().flatten()
 }
 
 /// Marks the answer of the present request. Outside a request, nobody asks for the mark.

@@ -373,7 +373,7 @@ impl App {
         let as_of = filter.instant()?;
         match as_of.filter(|_| !filter.names_instant()) {
             None => self.view(subscription, as_of).await,
-            Some(_) if freshness::is_page() => self.view(subscription, None).await,
+            Some(_) if freshness::page_since().is_some() => self.view(subscription, None).await,
             Some(of_page) => match self.inventories()?.kept_view(subscription, of_page).await? {
                 Some(served) => Ok(self.noted(served)),
                 None => self.view(subscription, as_of).await,
@@ -381,10 +381,11 @@ impl App {
         }
     }
 
-    /// How long a page waits for something newer than what is known; `None` if the reader waits until it is there.
+    /// How long a page still waits for something newer than what is known; `None` if the reader waits until it is there. A page
+    /// of several parts waits once.
     fn brevity(&self) -> Option<Duration> {
-        let is_brief = freshness::is_page() && self.settings.patience != Patience::ENDLESS;
-        is_brief.then_some(BRIEF)
+        let since = freshness::page_since().filter(|_| self.settings.patience != Patience::ENDLESS)?;
+        Some(BRIEF.saturating_sub(since.elapsed()))
     }
 
     /// How long the present reader waits for a view.
