@@ -313,7 +313,9 @@ impl ReadyLeaf<'_> {
             (_, Some(_)) => return Verdict::NoMatch,
             (_, None) => {}
         }
+        let is_other = self.scheme.others && firmware.versions.get(self.slot).is_some_and(Option::is_none);
         let place = match firmware.firmware {
+            Firmware::Said(_) if is_other => return Verdict::NoMatch,
             Firmware::Unknown if status == Status::Affected => return Verdict::ModelOnly,
             Firmware::Unknown => return Verdict::NoMatch,
             Firmware::Contradictory => None,

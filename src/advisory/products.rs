@@ -207,7 +207,7 @@ impl Products {
         let mut named = Named::default();
         let rows = self.of_vendor.get(&vendor.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
         for row in rows.iter().filter_map(|place| self.rows.get(*place)) {
-            row.add(model.unwrap_or_default(), os.unwrap_or_default(), &mut named);
+            row.add(vendor, model.unwrap_or_default(), os.unwrap_or_default(), &mut named);
         }
         named
     }
@@ -264,7 +264,7 @@ impl Row {
     }
 
     /// Adds what the row says about a device, if it is about it.
-    fn add(&self, model: &str, os: &str, named: &mut Named) {
+    fn add(&self, vendor: &str, model: &str, os: &str, named: &mut Named) {
         let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
         if !fits(&self.model, model) || !fits(&self.os, os) {
             return;
@@ -273,7 +273,10 @@ impl Row {
         named.from.extend(self.from.iter().cloned());
         named.no_source = named.no_source.take().or_else(|| self.no_source.clone());
         let Some(scheme) = &self.scheme else { return };
-        let filled = |text: &String| fill(text, captures.as_ref());
+        let filled = |text: &String| {
+            let maker: String = vendor.chars().filter(|c| !c.is_whitespace()).collect();
+            fill(&text.replace("{vendor}", &maker.to_lowercase()), captures.as_ref())
+        };
         let cpe = self.cpe.iter().filter_map(filled).map(|name| match name.split_once('/') {
             Some(("a", rest)) => rest.split_once('/').map(|(v, p)| names::cpe_key(true, v, &cpe_text(p))),
             Some((vendor, product)) => Some(names::cpe_key(false, vendor, &cpe_text(product))),

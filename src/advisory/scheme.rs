@@ -18,6 +18,8 @@ pub struct Scheme {
     pub id: SmolStr,
     /// For people.
     pub title: String,
+    /// Whether a device whose version does not fit is of another product.
+    pub(super) others: bool,
     form: Regex,
     order: Vec<Key>,
 }
@@ -54,6 +56,8 @@ enum By {
 pub(super) struct SchemeSource {
     pub(super) id: String,
     title: String,
+    #[serde(default)]
+    others: bool,
     form: String,
     order: Vec<Key>,
     pub(super) tests: Vec<SchemeTest>,
@@ -107,6 +111,7 @@ impl Scheme {
         Ok(Self {
             id: SmolStr::new(&source.id),
             title: source.title.clone(),
+            others: source.others,
             form,
             order: source.order.clone(),
         })
@@ -228,6 +233,7 @@ fn part(key: &Key, device: &Value, record: &Value) -> Option<Ordering> {
         }
         (Value::Number(a), Value::Number(b)) => open(key, a.as_ref(), b.as_ref()),
         (Value::Letters(a), Value::Letters(b)) => open(key, a.as_ref(), b.as_ref()),
+        (Value::Same(_), Value::Same(b)) if key.open && b.is_empty() => Some(Ordering::Equal),
         (Value::Same(a), Value::Same(b)) => Some(a.cmp(b)),
         _ => None,
     }
@@ -241,8 +247,8 @@ fn open<T: Ord>(key: &Key, device: Option<&T>, record: Option<&T>) -> Option<Ord
     }
 }
 
-/// The numbers between dots; `None` if one is too large.
+/// The numbers between dots, lines and parentheses; `None` if one is too large.
 fn numbers(text: &str) -> Option<Vec<u64>> {
-    let parts = text.split(['.', '-', '_']).filter(|part| !part.is_empty());
+    let parts = text.split(['.', '-', '_', '(', ')']).filter(|part| !part.is_empty());
     parts.map(|part| part.parse().ok()).collect()
 }

@@ -56,6 +56,10 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
         }
         if message.kind == Some(ACK) {
             acknowledged(packet, &message, sink);
+            for resolver in &message.resolvers {
+                let act = Act::new(DeedKind::NamesResolver, "").to((*resolver).into());
+                sink.did(packet.link.source, packet.source, &act);
+            }
         }
     }
     broken.map_or(Ok(()), Err)

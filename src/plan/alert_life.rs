@@ -109,6 +109,24 @@ impl CloseReason {
     }
 }
 
+/// Of what a decision is.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DecisionScope {
+    /// One alert.
+    #[default]
+    Alert,
+    /// All alerts of its rule and its object in its zone, of whatever device, also those to come.
+    Object,
+}
+
+impl DecisionScope {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+    fn is_alert(&self) -> bool {
+        *self == Self::Alert
+    }
+}
+
 /// What a person decided about an alert.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 pub struct AlertDecision {
@@ -124,6 +142,12 @@ pub struct AlertDecision {
     /// A note for those who look at it later.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// Who works on it; left out if nobody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assignee: Option<String>,
+    /// Left out for `alert`.
+    #[serde(default, skip_serializing_if = "DecisionScope::is_alert")]
+    pub scope: DecisionScope,
     /// Who decided.
     pub by: String,
     /// When.
@@ -135,7 +159,7 @@ pub struct AlertDecision {
 impl AlertDecision {
     /// Whether both say the same, without who said it and when.
     pub fn says_the_same(&self, other: &Self) -> bool {
-        let said = |d: &Self| (d.state, d.reason, d.until, d.note.clone());
+        let said = |d: &Self| (d.state, d.reason, d.until, d.note.clone(), d.assignee.clone(), d.scope);
         said(self) == said(other)
     }
 }
@@ -150,13 +174,19 @@ pub struct Life {
     pub since: Option<Timestamp>,
 }
 
-/// The newest decision about an alert: by its id, or by one that it had or would have.
+/// The id under which the object of an alert is accepted in its zone.
+pub fn object_id(alert: &Alert) -> AlertId {
+    AlertId::of_object(&alert.device.zone, &alert.rule, &alert.object)
+}
+
+/// The newest decision about an alert: by its id, by one that it had or would have, or about its object.
 pub fn decision<'d>(
     alert: &Alert,
     decisions: &'d BTreeMap<AlertId, AlertDecision>,
 ) -> Option<&'d AlertDecision> {
-    let ids = std::iter::once(&alert.id).chain(&alert.aliases);
-    ids.filter_map(|id| decisions.get(id)).max_by_key(|decision| decision.at)
+    let own = std::iter::once(alert.id).chain(alert.aliases.iter().copied());
+    let ids = own.chain((!decisions.is_empty()).then(|| object_id(alert)));
+    ids.filter_map(|id| decisions.get(&id)).max_by_key(|decision| decision.at)
 }
 
 /// The stage of an alert in its life at `as_of`. `present` is on how many of the last 30 days its device was seen.
@@ -208,7 +238,8 @@ mod tests {
     }
 
     fn decided(state: AlertState, at: Timestamp) -> AlertDecision {
-        AlertDecision { state, reason: None, until: None, note: None, by: "person:a".into(), at }
+        let (by, scope) = ("person:a".into(), DecisionScope::Alert);
+        AlertDecision { state, reason: None, until: None, note: None, assignee: None, scope, by, at }
     }
 
     fn state(last: Timestamp, decision: Option<&AlertDecision>, present: u32) -> AlertState {
@@ -263,6 +294,22 @@ mod tests {
         assert_eq!(of(mute(NOW), None).state, AlertState::New);
         let closed = decided(AlertState::Closed, NOW);
         assert_eq!(of(mute(NOW.plus(1)), Some(&closed)).state, AlertState::Closed);
+    }
+
+    #[test]
+    fn an_accepted_object_holds_for_the_zone_until_something_newer_is_decided_about_the_alert() {
+        let one = alert(ago(1));
+        let accepted = decided(AlertState::Accepted, ago(5));
+        let of = |zone: &str, rule: &str, object: &str| {
+            let decisions = BTreeMap::from([(AlertId::of_object(zone, rule, object), accepted.clone())]);
+            decision(&one, &decisions).is_some()
+        };
+        assert!(of("hq", "A-SCAN-P", "10.0.0.9"));
+        assert!(!of("hq2", "A-SCAN-P", "10.0.0.9") && !of("hq", "A-SCAN-H", "10.0.0.9"));
+        assert!(!of("hq", "A-SCAN-P", "10.0.0.8"));
+        let newer = decided(AlertState::Active, ago(2));
+        let decisions = BTreeMap::from([(object_id(&one), accepted.clone()), (one.id, newer)]);
+        assert_eq!(decision(&one, &decisions).unwrap().state, AlertState::Active);
     }
 
     #[test]

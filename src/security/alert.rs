@@ -69,6 +69,18 @@ impl AlertId {
     }
 }
 
+impl AlertId {
+    /// The id under which an object of a rule is accepted in a whole zone. No alert has it.
+    pub fn of_object(zone: &str, rule: &str, object: &str) -> Self {
+        let mut state = Sha256::new();
+        for part in ["object of a rule", rule, object, zone] {
+            state.update((part.len() as u64).to_be_bytes());
+            state.update(part);
+        }
+        Self(state.finalize().first_chunk().map_or(0, |head| u128::from_be_bytes(*head)))
+    }
+}
+
 impl fmt::Display for AlertId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)

@@ -1,4 +1,5 @@
-//! Addresses that several cards prove, and cards that are several devices: poisoning, gateways that changed, clones.
+//! Addresses that several cards prove, and cards that are several devices: poisoning, gateways that changed, clones, and cards
+//! that became another device.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -232,15 +233,23 @@ fn clones(view: &View<'_, '_>, out: &mut Vec<Found>) {
         }
         for (mac, (_, doer)) in earliest {
             let Some(clients) = cards.get(&mac) else { continue };
-            let Some((severity, first, last, said)) = cloned(clients, days) else { continue };
-            let proof = Proof { sentence: said, first, last, sample: Vec::new() };
+            let (rule, sentence, found) = match cloned(clients, days) {
+                Some(found) => ("A-CLONE", "Two devices use its MAC", found),
+                // Any device may have drawn a random MAC.
+                None if mac.is_locally_administered() => continue,
+                None => match became(clients, view.number("A-TYPE", "days")) {
+                    Some(found) => ("A-TYPE", "It became something else", found),
+                    None => continue,
+                },
+            };
+            let (severity, first, last, said) = found;
             out.push(Found {
-                rule: "A-CLONE",
+                rule,
                 device: place,
                 doer,
                 object: mac.to_string(),
-                sentence: "Two devices use its MAC".to_owned(),
-                proof,
+                sentence: sentence.to_owned(),
+                proof: Proof { sentence: said, first, last, sample: Vec::new() },
                 severity: Some(severity),
             });
         }
@@ -271,6 +280,36 @@ fn cloned(clients: &[(&DeedKey, &Deed)], days: i64) -> Option<(Severity, Timesta
         }
     }
     worst
+}
+
+/// A card of which all clients of one kind fell silent before the first one of the other kind came, each on enough days.
+fn became(clients: &[(&DeedKey, &Deed)], days: i64) -> Option<(Severity, Timestamp, Timestamp, String)> {
+    let of = |is_person: bool| {
+        let is_kind = move |(key, _): &&(&DeedKey, &Deed)| match client(key).0 {
+            Some(Program::Person(_)) => is_person,
+            Some(Program::Thing(_)) => !is_person,
+            None => false,
+        };
+        clients.iter().filter(is_kind)
+    };
+    let first = |is_person| of(is_person).map(|(_, deed)| deed.first).min();
+    let last = |is_person| of(is_person).map(|(_, deed)| deed.last).max();
+    // What came later.
+    let is_person = first(true)? > first(false)?;
+    if last(!is_person)? >= first(is_person)? {
+        return None;
+    }
+    // The one that was heard on most days speaks for its kind.
+    let best = |is_person| of(is_person).max_by_key(|(key, deed)| (deed.days(), *key));
+    let ((before, early), (after, late)) = (best(!is_person)?, best(is_person)?);
+    if i64::from(early.days().min(late.days())) < days {
+        return None;
+    }
+    // A device that was set up anew keeps its name.
+    let (old, new) = (client(before).1, client(after).1);
+    let severity = if !old.is_empty() && old == new { Severity::Informational } else { Severity::Low };
+    let said = format!("it asked for leases as {}, and as {} since", shown(before), shown(after));
+    Some((severity, late.first, late.last, said))
 }
 
 /// The program and the host name of a client; no program if it loads another one, or does not name itself.

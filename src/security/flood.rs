@@ -1,6 +1,7 @@
-//! What stations do in the Internet: floods, names that nobody registered, ports that are not usual.
+//! What stations do in the Internet: floods, names that nobody registered, ports that are not usual, hosts that they come back to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use super::alert::Proof;
 use super::attacks::found;
@@ -15,6 +16,7 @@ pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
     floods(view, out);
     generated_names(view, out);
     unusual_ports(view, out);
+    beacons(view, out);
 }
 
 fn floods(view: &View<'_, '_>, out: &mut Vec<Found>) {
@@ -75,5 +77,25 @@ fn unusual_ports(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let proof = Proof { sentence, first: deed.first, last: deed.last, sample: Vec::new() };
         let object = format!("port {}", key.port);
         out.push(found("A-PORT", device, key, object, "It uses an unusual port of the Internet", proof));
+    }
+}
+
+fn beacons(view: &View<'_, '_>, out: &mut Vec<Found>) {
+    let usual = usize::try_from(view.number("A-BEACON", "devices")).unwrap_or(usize::MAX);
+    let mut callers: BTreeMap<IpAddr, BTreeSet<usize>> = BTreeMap::new();
+    for (key, _) in view.conduct.of(DeedKind::Returns) {
+        if let (Some(host), Some(device)) = (key.peer, view.doer(key)) {
+            callers.entry(host).or_default().insert(device);
+        }
+    }
+    for (key, deed) in view.conduct.of(DeedKind::Returns) {
+        let (Some(host), Some(steady)) = (key.peer, deed.crowd().and_then(Crowd::spread)) else { continue };
+        let is_usual = callers.get(&host).is_some_and(|of| of.len() >= usual);
+        // What has such an address itself may be a host of the site.
+        let Some(device) = view.doer(key).filter(|_| !is_usual && view.at(host).is_none()) else { continue };
+        let sentence = format!("it opened a few connections to port {} of {host} all the time", key.port);
+        let proof = Proof { sample: Vec::new(), ..proof_of(deed, steady, sentence) };
+        let object = format!("{host} port {}", key.port);
+        out.push(found("A-BEACON", device, key, object, "It comes back to one host of the Internet", proof));
     }
 }

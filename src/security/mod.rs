@@ -6,6 +6,7 @@
 
 mod advised;
 mod alert;
+mod asking;
 mod attacks;
 mod cards;
 mod certificate;
@@ -16,6 +17,8 @@ mod entry;
 mod feed;
 mod flood;
 mod folder;
+#[cfg(test)]
+mod hint_tests;
 mod indicator;
 mod newcomer;
 pub mod ocsf;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::alert::{Proof, Recommendation, Unhealthy};
 use super::derive::{Standings, View};
 use super::ruleset::{RecommendationRule, Ruleset};
-use super::{advised, certificate, newcomer};
+use super::{advised, asking, certificate, newcomer};
 use crate::census::Timestamp;
 use crate::census::conduct::{Deed, DeedKind};
 use crate::census::time::DAY;
@@ -23,16 +23,21 @@ pub(super) const POSTURES: &[&str] = &[
     "certificate_ends_soon",
     "certificate_valid",
     "default_password",
+    "foreign_resolver",
     "ftp_clear",
     "ftp_tls",
     "http_basic",
     "http_digest",
     "imap_clear",
     "internet",
+    "ldap_clear",
+    "ldap_requires",
+    "ldap_tls",
     "login_form",
     "mqtt_admits",
     "mqtt_anonymous",
     "mqtt_user",
+    "named_resolver",
     "newcomer",
     "pop3_clear",
     "port_mapping",
@@ -159,6 +164,8 @@ fn gather<'v>(view: &View<'v, '_>, rules: &Ruleset, as_of: Timestamp) -> BTreeMa
     }
     certificate::judge(view, rules, as_of, &mut show);
     newcomer::review(view, rules, as_of, &mut show);
+    asking::resolvers(view, &mut show);
+    asking::directories(view, &mut show);
     shown
 }
 

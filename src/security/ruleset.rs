@@ -398,6 +398,7 @@ mod tests {
     fn the_numbers_that_rules_ask_for_are_there() {
         let rules = Ruleset::builtin().unwrap();
         for (rule, name) in [
+            ("A-BEACON", "devices"),
             ("A-BRUTE-OK", "minutes"),
             ("A-BRUTE-SSH", "days"),
             ("A-CLONE", "days"),
@@ -410,6 +411,7 @@ mod tests {
             ("A-PORT", "days"),
             ("A-PORT", "devices"),
             ("A-S7-STOP", "days"),
+            ("A-TYPE", "days"),
             ("R-CERT", "days"),
             ("R-UNAUTH", "days"),
         ] {

@@ -7,33 +7,33 @@ use crate::census::{
     Unclassified, Zone,
 };
 
-const CLIENT: &str = "10.0.0.50";
-const SERVER: &str = "10.0.0.10";
+pub(super) const CLIENT: &str = "10.0.0.50";
+pub(super) const SERVER: &str = "10.0.0.10";
 const ATTACKER: &str = "10.0.0.66";
-const MINUTE: i64 = 60;
-const DAY: i64 = 86_400;
+pub(super) const MINUTE: i64 = 60;
+pub(super) const DAY: i64 = 86_400;
 
 /// A zone, made step by step. Times are seconds.
 #[derive(Default)]
-struct Net(Zone);
+pub(super) struct Net(pub(super) Zone);
 
 fn card(n: u8) -> MacAddr {
     MacAddr([0, 0x40, 0x8c, 1, 0, n])
 }
 
 /// The coupling of an address and the card of its last number.
-fn own(ip: &str) -> CouplingKey {
+pub(super) fn own(ip: &str) -> CouplingKey {
     let last = ip.rsplit('.').next().unwrap().parse().unwrap();
     CouplingKey { mac: card(last), ip: ip.parse().unwrap() }
 }
 
 impl Net {
     /// Hosts that prove their addresses from the first second to the last.
-    fn of(ips: &[&str]) -> Self {
+    pub(super) fn of(ips: &[&str]) -> Self {
         ips.iter().fold(Self::default(), |net, ip| net.proves(own(ip), 0, 40 * DAY, &[Sign::ArpAnswered]))
     }
 
-    fn proves(mut self, key: CouplingKey, first: i64, last: i64, signs: &[Sign]) -> Self {
+    pub(super) fn proves(mut self, key: CouplingKey, first: i64, last: i64, signs: &[Sign]) -> Self {
         let signs = signs.iter().fold(Signs::default(), |all, s| all.with(*s));
         for at in [first, first + 1, last] {
             self.0.merge_coupling(key, &Coupling::new(Timestamp::from_secs(at), signs));
@@ -49,7 +49,7 @@ impl Net {
         self
     }
 
-    fn did(
+    pub(super) fn did(
         mut self,
         doer: &str,
         kind: DeedKind,
@@ -86,16 +86,16 @@ impl Net {
     }
 
     /// As [`Self::alerts`], with those that are off.
-    fn all_alerts(self) -> Vec<String> {
+    pub(super) fn all_alerts(self) -> Vec<String> {
         let told = self.derived(0, true).alerts;
         told.iter().map(|a| format!("{} {} {}", a.severity.key(), a.rule, a.device.ip)).collect()
     }
 
-    fn security(self, baseline: i64) -> Security {
+    pub(super) fn security(self, baseline: i64) -> Security {
         self.derived(baseline, false)
     }
 
-    fn derived(self, baseline: i64, all: bool) -> Security {
+    pub(super) fn derived(self, baseline: i64, all: bool) -> Security {
         self.with(&Ruleset::builtin().unwrap(), baseline, all)
     }
 
@@ -103,7 +103,7 @@ impl Net {
         self.with(rules, 0, false)
     }
 
-    fn with(self, rules: &Ruleset, baseline: i64, all: bool) -> Security {
+    pub(super) fn with(self, rules: &Ruleset, baseline: i64, all: bool) -> Security {
         self.under((rules, baseline, all), &FeedHolders::new())
     }
 
@@ -131,7 +131,7 @@ impl Net {
     }
 }
 
-const NONE: [&str; 0] = [];
+pub(super) const NONE: [&str; 0] = [];
 
 #[test]
 fn refusals_are_guessing_only_if_they_are_many_in_a_short_time() {

@@ -9,6 +9,8 @@ use netcensus::wire::signature::Purpose;
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use crate::support::answers::each;
 use crate::support::browser::{Browser, Page};
@@ -27,6 +29,7 @@ on_each_database! {
     an_alert_names_the_feeds_of_its_indicator_and_goes_with_the_last,
     what_a_sensors_own_files_name_stands_whatever_the_feeds_say,
     a_page_previews_an_import_and_a_deletion,
+    clients_that_send_slowly_keep_no_other_subscription_waiting,
 }
 
 fn import(plan: &Plan, name: &str, file: &str, dry_run: bool) -> RequestBuilder {
@@ -274,6 +277,54 @@ async fn a_page_previews_an_import_and_a_deletion(plan: Plan) {
     assert_eq!(each(&plan.get("/feeds").await["feeds"], "name"), ["drop"]);
     assert!(browser.post("/feeds/delete", "name=drop&step=confirm").await.status.is_redirection());
     assert_eq!(plan.get("/feeds").await["feeds"], json!([]));
+}
+
+/// A client that sent the head of an import and a part of its file.
+struct SlowClient(TcpStream);
+
+impl SlowClient {
+    const START: &str = "203.0.113.7\n";
+    const REST: &str = "203.0.113.8\n";
+
+    async fn start(plan: &Plan, name: &str) -> Self {
+        let mut stream = TcpStream::connect(plan.url.trim_start_matches("http://")).await.unwrap();
+        let path = plan.of(&format!("/feeds/{name}")).replace(&plan.url, "");
+        let (token, length) = (&plan.token, Self::START.len() + Self::REST.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n\
+             Connection: close\r\n\r\n{}",
+            Self::START
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        Self(stream)
+    }
+
+    /// Sends the rest, and returns the first line of the answer.
+    async fn finish(mut self) -> String {
+        self.0.write_all(Self::REST.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        self.0.read_to_string(&mut answer).await.unwrap();
+        answer.lines().next().unwrap_or_default().to_owned()
+    }
+}
+
+async fn clients_that_send_slowly_keep_no_other_subscription_waiting(mut plan: Plan) {
+    onboarded(&plan).await;
+    let slow = [SlowClient::start(&plan, "a").await, SlowClient::start(&plan, "b").await];
+    // Both have their place as soon as a third of the same subscription finds none.
+    let third = async || send(import(&plan, "c", "203.0.113.9\n", true)).await.problem().0;
+    while third().await != 503 {}
+    send(import(&plan, "c", "203.0.113.9\n", true)).await.fails(503, "busy");
+    let other = plan.subscription("Fabrikam", Some("owner")).await;
+    let own = std::mem::replace(&mut plan.sid, other);
+    onboarded(&plan).await;
+    assert_eq!(imported(&plan, "drop", "203.0.113.7\n").await["added"], 1, "it does not wait for them");
+    plan.sid = own;
+    for client in slow {
+        assert_eq!(client.finish().await, "HTTP/1.1 200 OK");
+    }
+    assert_eq!(each(&plan.get("/feeds").await["feeds"], "indicators"), ["2", "2"]);
+    imported(&plan, "c", "203.0.113.9\n").await;
 }
 
 #[cfg(feature = "sensor")]

@@ -21,6 +21,8 @@ on_each_database! {
     an_alert_that_vanishes_is_withdrawn_with_its_reason,
     a_mute_rule_holds_alerts_until_it_ends_and_a_preview_says_how_many,
     people_are_told_once_of_an_alert_and_never_of_a_muted_one,
+    an_alert_says_who_works_on_it,
+    an_object_is_accepted_of_whatever_device_of_its_zone,
 }
 
 /// A station that stopped a PLC, and whose telnet is open.
@@ -346,4 +348,92 @@ async fn a_deed_that_is_uploaded_twice_is_one_alert(plan: Plan) {
     seen().send(&plan, &sensor, 1, "hq").await;
     plan.set_time("2026-11-22T09:02:00Z");
     assert_eq!(plan.get("/alerts").await["alerts"], before);
+}
+
+async fn an_alert_says_who_works_on_it(plan: Plan) {
+    with_alert(&plan).await;
+    let id = plan.get("/alerts").await["alerts"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/alerts/{id}/state");
+    let decide = async |verdict: Value| plan.post(&path, verdict).await;
+    let works = async || plan.get(&format!("/alerts/{id}")).await["decision"]["assignee"].clone();
+    let assigned = decide(json!({"assignee": "owner"})).await.succeeds(200);
+    assert_eq!((&assigned["state"], &assigned["decision"]["assignee"]), (&json!("new"), &json!("owner")));
+    decide(json!({"state": "active", "note": "looking"})).await.succeeds(200);
+    assert_eq!(works().await, "owner", "the name stays");
+    for (query, total) in [("owner", 1), ("", 0), ("somebody", 0)] {
+        assert_eq!(plan.get(&format!("/alerts?assignee={query}")).await["total"], total, "{query}");
+    }
+    for refused in [
+        json!({"assignee": "nobody here"}),
+        json!({"note": "neither state nor assignee"}),
+        json!({"assignee": "owner", "reason": "false_positive"}),
+    ] {
+        decide(refused).await.fails(400, "invalid-request");
+    }
+    let many = json!({"alerts": [&id], "decide": {"assignee": ""}});
+    let tried = plan.post("/alerts/change?dry_run=true", many.clone()).await.succeeds(200);
+    assert_eq!((&tried["altered"][0]["before"], works().await), (&json!("active"), json!("owner")));
+    let done = plan.post("/alerts/change", many.clone()).await.succeeds(200);
+    assert_eq!(done["altered"][0]["alert"]["decision"]["note"], "looking", "what was said stays");
+    assert_eq!(works().await, Value::Null);
+    assert_eq!(plan.post("/alerts/change", many).await.succeeds(200)["unchanged"], 1);
+    plan.post(&format!("/alerts/changes/{}/undo", done["change"]["number"]), json!({})).await.succeeds(200);
+    assert_eq!(works().await, "owner");
+    let history = plan.get(&format!("/alerts/{id}/history")).await;
+    let said: Vec<&str> =
+        history["events"].as_array().unwrap().iter().map(|e| e["sentence"].as_str().unwrap()).collect();
+    assert!(said.contains(&"new, owner works on it"), "{said:?}");
+    let browser = Browser::sign_in(&plan).await;
+    browser.show("/alerts").await.assert(200, "owner works on it");
+    let form = "state=closed&assignee=owner&shown=all";
+    assert!(browser.post(&format!("/alerts/{id}/state"), form).await.status.is_redirection());
+    assert_eq!(plan.get("/alerts?state=closed&assignee=owner").await["total"], 1);
+}
+
+async fn an_object_is_accepted_of_whatever_device_of_its_zone(plan: Plan) {
+    with_alert(&plan).await;
+    let sensor = plan.enrol().await;
+    let stop = |n: u8, zone_plc: &str| {
+        let (mac, ip) = (format!("00:40:8c:05:00:{n:02x}"), format!("10.5.0.{n}"));
+        let seen = Seen::default().arp(&mac, &ip, "iot-hmi");
+        seen.did(&mac, &ip, DeedKind::Commands, Some(zone_plc), "s7_stop")
+    };
+    stop(3, "10.5.0.1").send(&plan, &sensor, 1, "hq").await;
+    plan.set_time("2026-11-22T09:01:00Z");
+    let list = plan.get("/alerts").await;
+    assert_eq!(list["total"], 2);
+    let id = list["alerts"][0]["id"].as_str().unwrap().to_owned();
+    let accept = json!({"alerts": [&id], "decide": {"state": "accepted", "scope": "object"}});
+    let request = |dry_run: bool| {
+        let path = format!("/alerts/change?dry_run={dry_run}");
+        plan.request(Method::POST, &path).json(&accept)
+    };
+    let tried = request(true).send().await.unwrap();
+    let tag = tried.headers()["etag"].to_str().unwrap().to_owned();
+    let tried: Value = tried.json().await.unwrap();
+    assert_eq!(tried["altered"].as_array().unwrap().len(), 2, "the preview lists the other station, too");
+    assert_eq!(plan.get("/alerts").await["total"], 2, "and stores nothing");
+    let done = send(request(false).header("if-match", &tag)).await.succeeds(200);
+    assert_eq!(plan.get("/alerts?state=accepted").await["total"], 2);
+    send(request(false).header("if-match", &tag)).await.succeeds(200);
+    // A station that comes later stops the same PLC, and one that stops another.
+    stop(4, "10.5.0.1").send(&plan, &sensor, 2, "hq").await;
+    stop(5, "10.5.0.9").send(&plan, &sensor, 3, "hq").await;
+    plan.set_time("2026-11-22T09:02:00Z");
+    assert_eq!(plan.get("/alerts?state=accepted").await["total"], 3);
+    assert_eq!(plan.get("/alerts").await["alerts"][0]["device"]["ip"], "10.5.0.5");
+    // What is decided about one alert later holds for it.
+    let path = format!("/alerts/{id}/state");
+    plan.set_time("2026-11-22T09:03:00Z");
+    plan.post(&path, json!({"state": "active"})).await.succeeds(200);
+    assert_eq!(plan.get("/alerts?state=accepted").await["total"], 2);
+    let history = plan.get(&format!("/alerts/{id}/history")).await;
+    let text = history["events"].to_string();
+    assert!(text.contains("accepted, for its object in the zone"), "{text}");
+    plan.post(&format!("/alerts/changes/{}/undo", done["change"]["number"]), json!({})).await.succeeds(200);
+    assert_eq!(plan.get("/alerts?state=accepted").await["total"], 0);
+    let only_accepted = json!({"state": "closed", "scope": "object"});
+    plan.post(&path, only_accepted).await.fails(400, "invalid-request");
+    let trail = plan.get("/audit").await.to_string();
+    assert!(trail.contains("\"scope\":\"object\""), "{trail}");
 }

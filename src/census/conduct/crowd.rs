@@ -180,7 +180,8 @@ pub struct Crowd {
     sample: Vec<Member>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     reached: Option<Reached>,
-    /// When it had many things although no two windows did. `None` once two had, because who is fast is not slow.
+    /// When it had many things, or was steady, although no two windows had what is asked for. `None` once two had, because who
+    /// is fast is not slow.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     spread: Option<Reached>,
     /// Whether members were dropped at the bound: what it says is a lower bound.
@@ -207,7 +208,7 @@ impl Crowd {
         self.reached
     }
 
-    /// When it had what its kind asks for over ten hours, if it did not reach what it asks for in two windows.
+    /// When it had what its kind asks for over hours, if it did not reach what it asks for in two windows.
     pub const fn spread(&self) -> Option<Reached> {
         self.spread
     }
@@ -377,6 +378,9 @@ impl Crowd {
             self.spread = None;
             return;
         }
+        if kind.steady() > 0 {
+            self.steady(kind.steady());
+        }
         if many == 0 || self.members.len() < many {
             return;
         }
@@ -389,6 +393,19 @@ impl Crowd {
         let at = |back: u32| Reached::at(self.newest - i64::from(back));
         let now = at(first).join(at(last));
         self.spread = Some(self.spread.map_or(now, |known| known.join(now)));
+    }
+
+    /// Notes the spans of windows of which it was met in so many. All spans that are kept count, so that the order in which
+    /// windows come does not matter.
+    fn steady(&mut self, enough: u32) {
+        const SPAN: u32 = 72;
+        let met = self.members.iter().fold(0, |all, m| all | m.windows);
+        for back in (0..u128::BITS).filter(|back| met >> back & 1 == 1) {
+            if (met >> back & ((1 << SPAN) - 1)).count_ones() >= enough {
+                let at = Reached::at(self.newest - i64::from(back));
+                self.spread = Some(self.spread.map_or(at, |known| known.join(at)));
+            }
+        }
     }
 
     /// Drops members beyond the bound: those that were not met for longest, and of them those with the largest hashes. So a

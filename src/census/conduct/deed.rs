@@ -103,6 +103,13 @@ kinds! {
     Leases "leases" 0,
     /// It proved itself on this port by a certificate that ends on this day.
     Certifies "certifies" 0,
+    /// It asked the peer, a host of the Internet, to look names up for it.
+    Resolves "resolves" 0,
+    /// It handed out the peer as a resolver.
+    NamesResolver "names_resolver" 0,
+    /// It opened connections to this port of this host of the Internet, which few services have; the things are the last three
+    /// bits of its own ports.
+    Returns "returns" 5,
 }
 
 impl DeedKind {
@@ -110,6 +117,7 @@ impl DeedKind {
     /// tries all ports, or a server with many clients, leaves room for what else it does.
     pub const fn most(self) -> usize {
         match self {
+            Self::Resolves | Self::NamesResolver | Self::Returns => 16,
             Self::OpensHosts
             | Self::Accepts
             | Self::Shows
@@ -125,6 +133,15 @@ impl DeedKind {
     pub const fn many(self) -> usize {
         match self {
             Self::OpensHosts => 32,
+            _ => 0,
+        }
+    }
+
+    /// In how many of 72 windows, which are six hours, something is steady, however few things one window has; 0 if that says
+    /// nothing.
+    pub const fn steady(self) -> u32 {
+        match self {
+            Self::Returns => 65,
             _ => 0,
         }
     }

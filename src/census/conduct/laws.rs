@@ -84,6 +84,35 @@ proptest! {
     }
 
     #[test]
+    fn who_is_steady_is_found_in_any_order_and_parts(
+        missing in vec(0..127_i64, 0..30), order in any::<u64>(), cut in 0..127_usize,
+    ) {
+        let kept = (0..127_i64).filter(|window| !missing.contains(window));
+        let acts: Vec<(i64, u64)> = kept.map(|window| (window, window.unsigned_abs() % 8)).collect();
+        let of = |acts: &[(i64, u64)]| {
+            let deed = |(window, n): &(i64, u64)| {
+                let at = Timestamp(window * CROWD_WINDOW);
+                Deed::new(at, at, DeedKind::Returns, Some(Thing::Number(*n)))
+            };
+            let all = acts.iter().map(deed);
+            all.reduce(|mut a, b| { a.merge(&b, DeedKind::Returns); a })
+        };
+        let whole = of(&acts).unwrap();
+        let mut shuffled = acts.clone();
+        shuffled.sort_by_key(|a| (order ^ a.0.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (a, b) = shuffled.split_at(cut.min(shuffled.len()));
+        let merged = match (of(b), of(a)) {
+            (Some(mut b), Some(a)) => { b.merge(&a, DeedKind::Returns); b }
+            (b, a) => b.or(a).unwrap(),
+        };
+        prop_assert_eq!(&merged, &whole);
+        let is_met = |window: &i64| acts.iter().any(|(met, _)| met == window);
+        let is_steady = |end: i64| (end - 71..=end).filter(is_met).count() >= 65;
+        let expected = (0..127_i64).any(|end| is_met(&end) && is_steady(end));
+        prop_assert_eq!(whole.crowd().unwrap().spread().is_some(), expected);
+    }
+
+    #[test]
     fn merging_is_commutative_and_associative(a in acts(60), b in acts(60), c in acts(60)) {
         let (a, b, c) = (conduct(&a), conduct(&b), conduct(&c));
         let joined = |parts: &[&Conduct]| {

@@ -6,6 +6,7 @@
 mod certificate;
 mod control;
 mod credential;
+mod directory;
 mod login;
 mod name;
 mod opening;
@@ -174,6 +175,7 @@ pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &m
     }
     control::stream(&mut scene, payload);
     credential::stream(&mut scene, payload);
+    directory::stream(&mut scene, payload);
     login::stream(&mut scene, payload);
     posture::stream(&mut scene, payload);
 }

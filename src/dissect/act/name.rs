@@ -1,7 +1,8 @@
 //! Names that a station asks or answers for: tunnels through DNS, and answers for what is not its own.
 
 use super::{Act, ActThing, Scene, digest, is_local};
-use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames, Misses};
+use crate::census::address::is_public;
+use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames, Misses, Resolves};
 use crate::dissect::network::Packet;
 use crate::dissect::{Reader, Sink};
 
@@ -74,7 +75,14 @@ fn question(bytes: &[u8]) -> Option<(u16, Vec<u8>, u16, u16)> {
 }
 
 fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
-    let Some((_, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0xf800 == 0) else { return };
+    const RECURSE: u16 = 0x0100;
+    let Some((flags, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0xf800 == 0) else {
+        return;
+    };
+    // A resolver that finds names out by itself does not ask others to do so.
+    if flags & RECURSE != 0 && is_public(scene.to) {
+        scene.did(&Act::new(Resolves, "").to(scene.to));
+    }
     // Reverse names are long by nature.
     if name.ends_with(b".arpa") {
         return;

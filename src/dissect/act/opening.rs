@@ -107,6 +107,8 @@ fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
         scene.shows("internet");
         if port < DRAWN && !USUAL_PORTS.contains(&port) {
             scene.did(&Act::new(DeedKind::Reaches, "").by(port));
+            let own = ActThing::Number((head.source & 7).into());
+            scene.did(&Act::new(DeedKind::Returns, "").to(scene.to).by(port).with(own));
         }
     }
     if is_sampled(head.source) && is_public(scene.to) {

@@ -64,7 +64,7 @@ fn a_segment_that_opens_shows_the_port_and_the_host() {
     for odd in [0x01, 0x00, 0x29] {
         assert_eq!(flags(PEER, 80, odd), ["OpensPorts", "OpensHosts"], "{odd:02x}");
     }
-    assert_eq!(flags([93, 184, 216, 34], 23, 0x02), ["OpensPublic", "Shows internet", "Reaches"]);
+    assert_eq!(flags([93, 184, 216, 34], 23, 0x02), ["OpensPublic", "Shows internet", "Reaches", "Returns"]);
 }
 
 #[test]
@@ -442,4 +442,53 @@ fn log_ins_in_clear_are_shown_by_pages_mailboxes_and_telephones() {
     let digest =
         b"SIP/2.0 401 Unauthorized\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n";
     assert!(datagram((5060, 5060), digest).contains(&"Shows sip_digest".to_owned()));
+}
+
+/// A message of LDAP with this operation.
+fn directory(operation: u8, body: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(body.len()).unwrap();
+    [&[0x30, length + 5, 2, 1, 7, operation, length][..], body].concat()
+}
+
+#[test]
+fn a_bind_with_a_password_in_clear_is_told_apart_from_others() {
+    let bind =
+        |secret: &[u8]| directory(0x60, &[&[2, 1, 3, 4, 4, b'c', b'n', b'=', b'a'][..], secret].concat());
+    let simple = bind(&[0x80, 2, b'p', b'w']);
+    assert_eq!(client(389, &simple), ["Shows ldap_binds"]);
+    assert_eq!(client(3268, &simple), ["Shows ldap_binds"]);
+    assert_eq!(client(389, &bind(&[0x80, 0])), NONE, "a name without a password is nobody's");
+    assert_eq!(client(389, &bind(&[0xa3, 5, 4, 3, b'G', b'S', b'S'])), NONE, "SASL");
+    assert_eq!(client(389, &directory(0x60, &[2, 1, 3, 4, 0, 0x80, 1, b'x'])), NONE, "nobody's name");
+    assert_eq!(server(389, &simple), NONE, "a server binds to nobody");
+    for end in 0..simple.len() - 2 {
+        assert_eq!(client(389, &simple[..end]), NONE, "{end}");
+    }
+}
+
+#[test]
+fn a_directory_says_that_it_wants_more_than_a_password() {
+    let answer = |code: u8| directory(0x61, &[0x0a, 1, code, 4, 0, 4, 0]);
+    assert_eq!(server(389, &answer(8)), ["Shows ldap_requires"]);
+    assert_eq!(server(389, &answer(13)), ["Shows ldap_requires"]);
+    assert_eq!(server(389, &answer(0)), ["Admits ldap"]);
+    assert_eq!(server(389, &answer(32)), NONE, "no such object");
+    let hello = [&[22, 3, 3, 0, 48, 2, 0, 0, 44, 3, 3][..], &[9; 32], &[0, 0xc0, 0x2f, 0, 0, 0]].concat();
+    assert!(server(389, &hello).contains(&"Shows ldap_tls".to_owned()), "{:?}", server(389, &hello));
+    assert!(!server(443, &hello).contains(&"Shows ldap_tls".to_owned()));
+}
+
+/// A question of `HOST` for `a.example` to a resolver, with these flags.
+fn asked(resolver: [u8; 4], flags: u16) -> Vec<String> {
+    let head = [&[0, 1][..], &flags.to_be_bytes(), &[0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    let body = [&head[..], b"\x01a\x07example\0\0\x01\0\x01"].concat();
+    acts(&crate::dissect::tests::udp(B, resolver, 64, (CLIENT, 53), &body))
+}
+
+#[test]
+fn who_asks_a_resolver_of_the_internet_is_told_and_a_resolver_itself_is_not() {
+    assert_eq!(asked([8, 8, 8, 8], 0x0100), ["Resolves"]);
+    assert_eq!(asked([8, 8, 8, 8], 0), NONE, "it finds names out by itself");
+    assert_eq!(asked(PEER, 0x0100), NONE, "a resolver of the network");
+    assert_eq!(asked([8, 8, 8, 8], 0x8180), NONE, "an answer");
 }

@@ -32,7 +32,7 @@ pub(super) mod discovery {
     pub(crate) mod wsd;
 }
 
-mod form {
+pub(crate) mod form {
     pub(crate) mod ber;
     pub(crate) mod head;
     pub(crate) mod hello;

@@ -1,5 +1,7 @@
 //! What people decide about alerts: one alert, or a frozen selection of many, and undoing it.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -7,10 +9,11 @@ use super::alerts::{AlertRecord, Ground};
 use super::{App, May, Refusal, findings};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
-use crate::plan::alert_life::{AlertDecision, AlertState, CloseReason, decision};
+use crate::plan::alert_life::{AlertDecision, AlertState, CloseReason, DecisionScope, decision, object_id};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{UpdateFindings, View};
 use crate::plan::store::{AlertChange, AlertChangeSteps, AlertStep, CHANGED_AT_ONCE, Expected, tag};
+use crate::security::{Alert, AlertId};
 
 /// The schema of [`AlertChanges`].
 pub const CHANGES: &str = "netcensus.alert_changes/1";
@@ -22,8 +25,9 @@ const PAGE_MAX: usize = 1_000;
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AlertVerdict {
-    /// `new`, `active`, `closed` or `accepted`.
-    pub state: AlertState,
+    /// `new`, `active`, `closed` or `accepted`. Left out: as it is, if `assignee` is given; what was reopened becomes `active`.
+    #[serde(default)]
+    pub state: Option<AlertState>,
     /// Why it is closed; only with `closed`.
     #[serde(default)]
     pub reason: Option<CloseReason>,
@@ -34,6 +38,13 @@ pub struct AlertVerdict {
     /// For those who look at it later: at most 500 characters.
     #[serde(default)]
     pub note: Option<String>,
+    /// Who works on it: somebody with a role on the subscription; empty for nobody. Left out: as before.
+    #[serde(default)]
+    pub assignee: Option<String>,
+    /// `object`: accepts the alert's object for its rule and zone, of whatever device and also in alerts to come; only with
+    /// `accepted`.
+    #[serde(default)]
+    pub scope: DecisionScope,
 }
 
 /// What a person decides about several alerts.
@@ -91,24 +102,78 @@ pub struct AlertChanges {
 }
 
 impl AlertVerdict {
-    fn decision(&self, by: String, at: Timestamp) -> Result<AlertDecision, Refusal> {
-        let Self { state, reason, until, note } = self;
-        if !AlertState::DECIDED.contains(state) {
+    /// Checks what a person wrote, whatever alert it is about.
+    async fn check(&self, app: &App, may: &May<UpdateFindings>, now: Timestamp) -> Result<(), Refusal> {
+        let Self { state, reason, until, assignee, scope, .. } = self;
+        let has = |wanted| *state == Some(wanted);
+        if state.is_some_and(|state| !AlertState::DECIDED.contains(&state)) {
             return Err(Refusal::invalid(
                 "state: write new, active, closed or accepted; the others follow from facts",
             ));
         }
-        if reason.is_some() && *state != AlertState::Closed {
+        if state.is_none() && assignee.is_none() {
+            return Err(Refusal::invalid("state: it is missing; only with an assignee it may be left out"));
+        }
+        if reason.is_some() && !has(AlertState::Closed) {
             return Err(Refusal::invalid("reason: only a closed alert has one"));
         }
-        if until.is_some() && *state != AlertState::Accepted {
+        if until.is_some() && !has(AlertState::Accepted) {
             return Err(Refusal::invalid("until: only an accepted alert has an end"));
         }
-        if until.is_some_and(|end| end <= at) {
+        if until.is_some_and(|end| end <= now) {
             return Err(Refusal::invalid("until: write an instant after the present"));
         }
-        let note = findings::checked(note.as_deref())?;
-        Ok(AlertDecision { state: *state, reason: *reason, until: *until, note, by, at })
+        if *scope == DecisionScope::Object && !has(AlertState::Accepted) {
+            return Err(Refusal::invalid("scope: only an acceptance is of an object"));
+        }
+        if let Some(person) = assignee.as_deref().filter(|name| !name.is_empty()) {
+            let bound = app.store.role_bindings(may.id()).await?;
+            if !bound.iter().any(|binding| binding.person == person) {
+                return Err(Refusal::invalid("assignee: name somebody who has a role on the subscription"));
+            }
+        }
+        findings::checked(self.note.as_deref()).map(drop)
+    }
+
+    /// What is decided about an alert, and under which id.
+    fn decision(
+        &self,
+        ground: &Ground,
+        alert: &Alert,
+        by: String,
+        at: Timestamp,
+    ) -> Result<(AlertId, AlertDecision), Refusal> {
+        let known = decision(alert, &ground.decisions);
+        let note = findings::checked(self.note.as_deref())?;
+        let assignee = match self.assignee.as_deref() {
+            Some("") => None,
+            Some(person) => Some(person.to_owned()),
+            None => known.and_then(|known| known.assignee.clone()),
+        };
+        let decided = match (self.state, known) {
+            (Some(state), _) => {
+                let (reason, until, scope) = (self.reason, self.until, self.scope);
+                AlertDecision { state, reason, until, note, assignee, scope, by, at }
+            }
+            (None, Some(known)) if ground.record(alert).state != AlertState::Reopened => {
+                let note = note.or_else(|| known.note.clone());
+                AlertDecision { note, assignee, scope: DecisionScope::Alert, by, at, ..known.clone() }
+            }
+            (None, known) => {
+                let state = known.map_or(AlertState::New, |_| AlertState::Active);
+                let (reason, until, scope) = (None, None, DecisionScope::Alert);
+                AlertDecision { state, reason, until, note, assignee, scope, by, at }
+            }
+        };
+        if decided.scope == DecisionScope::Alert {
+            return Ok((alert.id, decided));
+        }
+        if alert.object.is_empty() {
+            return Err(Refusal::invalid(
+                "scope: the alert has no object, so all of its rule would be accepted; make a mute rule",
+            ));
+        }
+        Ok((object_id(alert), decided))
     }
 }
 
@@ -121,11 +186,12 @@ pub async fn decide(
     expected: Expected,
 ) -> Result<AlertRecord, Refusal> {
     let ground = Ground::load(app, may).await?;
-    let alert = ground.find(id)?.clone();
-    let decision = verdict.decision(may.by.actor.to_string(), app.now())?;
-    app.store.decide_alerts(may.id(), &[alert.id], &decision, &expected, &may.by).await?;
-    let decisions = [(alert.id, decision)].into();
-    let after = Ground { decisions, now: app.now(), ..ground };
+    let (alert, now) = (ground.find(id)?.clone(), app.now());
+    verdict.check(app, may, now).await?;
+    let decided = verdict.decision(&ground, &alert, may.by.actor.to_string(), now)?;
+    let (decisions, covered) = ([decided], [alert.id, object_id(&alert)]);
+    app.store.decide_alerts(may.id(), &decisions, (&covered, &expected), &may.by, now).await?;
+    let after = Ground { decisions: decisions.into(), now: app.now(), ..ground };
     Ok(after.record(&alert))
 }
 
@@ -140,26 +206,36 @@ pub async fn decide_many(
         return Err(Refusal::invalid(format!("alerts: name 1 to {CHANGED_AT_ONCE} ids")));
     }
     let ground = Ground::load(app, may).await?;
-    let decided = verdict.decide.decision(may.by.actor.to_string(), app.now())?;
+    let now = app.now();
+    verdict.decide.check(app, may, now).await?;
     let mut alerts = verdict.alerts.iter().map(|id| ground.find(id)).collect::<Result<Vec<_>, _>>()?;
     alerts.sort_by_key(|alert| alert.id);
     alerts.dedup_by_key(|alert| alert.id);
-    let is_new = |alert: &&&crate::security::Alert| {
-        let before = decision(alert, &ground.decisions);
-        let same = before.is_some_and(|before| before.says_the_same(&decided));
+    let by = may.by.actor.to_string();
+    let mut decided: Vec<(AlertId, AlertDecision)> = Vec::new();
+    let mut unchanged = 0;
+    for alert in alerts {
+        let (id, wanted) = verdict.decide.decision(&ground, alert, by.clone(), now)?;
+        let same = decision(alert, &ground.decisions).is_some_and(|before| before.says_the_same(&wanted));
         // A closed alert that was seen again can be closed again.
-        !same || ground.record(alert).state != decided.state
-    };
-    let fresh: Vec<&crate::security::Alert> = alerts.iter().filter(is_new).copied().collect();
-    let unchanged = (alerts.len() - fresh.len()) as u64;
-    let ids: Vec<_> = fresh.iter().map(|alert| alert.id).collect();
+        let is_due = !same || (verdict.decide.state.is_some() && ground.record(alert).state != wanted.state);
+        if is_due {
+            decided.push((id, wanted));
+        } else {
+            unchanged += 1;
+        }
+    }
+    // Several alerts may have one object.
+    decided.sort_by_key(|(id, _)| *id);
+    decided.dedup_by_key(|(id, _)| *id);
+    let ids: Vec<AlertId> = decided.iter().map(|(id, _)| *id).collect();
     let before: Vec<Option<&AlertDecision>> = ids.iter().map(|id| ground.decisions.get(id)).collect();
     let seen = tag(&before);
-    if ids.is_empty() {
+    if decided.is_empty() {
         let dry_run = may.by.dry_run;
         return Ok((AlertChangeAnswer { change: None, dry_run, altered: Vec::new(), unchanged }, seen));
     }
-    let done = app.store.decide_alerts(may.id(), &ids, &decided, &expected, &may.by).await?;
+    let done = app.store.decide_alerts(may.id(), &decided, (&ids, &expected), &may.by, now).await?;
     Ok((answer(ground, done, may.by.dry_run, unchanged), seen))
 }
 
@@ -179,16 +255,14 @@ fn answer(ground: Ground, done: AlertChangeSteps, dry_run: bool, unchanged: u64)
             None => drop(decisions.remove(id)),
         }
     }
-    let before: Vec<(AlertState, crate::security::Alert)> = steps
-        .iter()
-        .filter_map(|step| ground.secured.security.alerts.iter().find(|alert| alert.id == step.id))
+    let ids: BTreeSet<AlertId> = steps.iter().map(|step| step.id).collect();
+    let alerts = ground.secured.security.alerts.iter();
+    let before: Vec<(AlertState, Alert)> = alerts
+        .filter(|alert| ids.contains(&alert.id) || ids.contains(&object_id(alert)))
         .map(|alert| (ground.record(alert).state, alert.clone()))
         .collect();
     let after = Ground { decisions, now: change.at.max(ground.now), ..ground };
-    let altered = |(before, alert): (AlertState, crate::security::Alert)| AlteredAlert {
-        before,
-        alert: after.record(&alert),
-    };
+    let altered = |(before, alert): (AlertState, Alert)| AlteredAlert { before, alert: after.record(&alert) };
     let altered = before.into_iter().map(altered).collect();
     AlertChangeAnswer { change: Some(change), dry_run, altered, unchanged }
 }

@@ -12,7 +12,7 @@ use super::{App, May, Refusal};
 use crate::census::Timestamp;
 use crate::census::time::{HOUR, rfc3339};
 use crate::plan::alert_ledger::{LedgerEntry, LedgerLine, Showing, WithdrawnWhy};
-use crate::plan::alert_life::{AlertDecision, AlertState};
+use crate::plan::alert_life::{AlertDecision, AlertState, DecisionScope, object_id};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::View;
 use crate::plan::store::{NumberedLine, StoreError};
@@ -241,6 +241,7 @@ pub async fn history(app: &App, may: &May<View>, id: &str) -> Result<AlertHistor
     let mut ids: Vec<AlertId> =
         entry.map(|entry| [entry.id, entry.newest_id]).into_iter().flatten().collect();
     ids.extend(shown.iter().flat_map(|alert| std::iter::once(&alert.id).chain(&alert.aliases)));
+    ids.extend(shown.map(object_id));
     ids.sort_unstable();
     ids.dedup();
     let mut events = Vec::new();
@@ -258,10 +259,7 @@ pub async fn history(app: &App, may: &May<View>, id: &str) -> Result<AlertHistor
         for (change, step) in app.store.alert_steps(may.id(), id).await? {
             let sentence = match (&step.after, change.undoes) {
                 (_, Some(undone)) => format!("change {undone} was undone"),
-                (Some(after), None) => match after.reason {
-                    Some(reason) => format!("{}: {}", after.state.key(), reason.title()),
-                    None => after.state.key().to_owned(),
-                },
+                (Some(after), None) => decided(after),
                 (None, None) => "the decision was taken back".to_owned(),
             };
             let (at, by, change) = (change.at, change.by, Some(change.number));
@@ -272,6 +270,15 @@ pub async fn history(app: &App, may: &May<View>, id: &str) -> Result<AlertHistor
     let state = shown.map(|alert| ground.record(alert).state);
     let id = shown.map_or(known, |alert| alert.id);
     Ok(AlertHistory { schema: HISTORY, id, state, entry: entry.cloned(), events })
+}
+
+/// A decision in words for people.
+fn decided(decision: &AlertDecision) -> String {
+    let reason = decision.reason.map(|reason| format!(": {}", reason.title()));
+    let scope = (decision.scope == DecisionScope::Object).then_some(", for its object in the zone");
+    let works = decision.assignee.as_ref().map(|person| format!(", {person} works on it"));
+    let (reason, works) = (reason.unwrap_or_default(), works.unwrap_or_default());
+    format!("{}{reason}{}{works}", decision.state.key(), scope.unwrap_or_default())
 }
 
 /// A page of the ledger.

@@ -5,7 +5,7 @@ use super::{App, May, Refusal};
 use crate::listing::csv_rows;
 use crate::plan::permission::Export;
 
-const COLUMNS: [&str; 25] = [
+const COLUMNS: [&str; 26] = [
     "id",
     "severity",
     "state",
@@ -27,6 +27,7 @@ const COLUMNS: [&str; 25] = [
     "techniques",
     "reason",
     "note",
+    "assignee",
     "decided_by",
     "decided_at",
     "muted_by",
@@ -66,6 +67,7 @@ fn row(record: &AlertRecord) -> Vec<String> {
         alert.techniques.join(" "),
         decision.and_then(|d| d.reason).map(|reason| reason.key().to_owned()).unwrap_or_default(),
         decision.and_then(|d| d.note.clone()).unwrap_or_default(),
+        decision.and_then(|d| d.assignee.clone()).unwrap_or_default(),
         decision.map(|d| d.by.clone()).unwrap_or_default(),
         decision.map(|d| d.at.to_string()).unwrap_or_default(),
         record.muted_by.map(|number| number.to_string()).unwrap_or_default(),

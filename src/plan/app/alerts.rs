@@ -10,7 +10,7 @@ use super::inventory::Secured;
 use super::{App, May, Refusal, alert_record, freshness};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
-use crate::plan::alert_life::{AlertDecision, AlertState, Life, decision, life};
+use crate::plan::alert_life::{AlertDecision, AlertState, Life, decision, life, object_id};
 use crate::plan::entitlement::entitlement;
 use crate::plan::mute::Mute;
 use crate::plan::permission::{Permission, View};
@@ -84,6 +84,8 @@ pub struct AlertFilter {
     pub zone: Option<String>,
     /// The id of a device.
     pub device: Option<String>,
+    /// Who works on it; empty for those that nobody works on.
+    pub assignee: Option<String>,
 }
 
 impl AlertFilter {
@@ -98,6 +100,10 @@ impl AlertFilter {
             && self.rule.as_ref().is_none_or(|rule| *rule == alert.rule)
             && self.zone.as_ref().is_none_or(|zone| *zone == alert.device.zone)
             && self.device.as_ref().is_none_or(|id| *id == alert.device.id)
+            && self.assignee.as_ref().is_none_or(|wanted| {
+                let person = record.decision.as_ref().and_then(|d| d.assignee.as_deref());
+                wanted == person.unwrap_or_default()
+            })
     }
 }
 
@@ -208,15 +214,16 @@ pub async fn open_by_severity(app: &App, may: &May<View>) -> Result<Option<Vec<(
     Ok(Some(counts.into_iter().rev().collect()))
 }
 
-/// One alert, by its id or an alias, and what an entity tag of it covers: the decisions that a change replaces.
+/// One alert, by its id or an alias, and what an entity tag of it covers: the decisions about it and about its object.
 pub async fn get(
     app: &App,
     may: &May<View>,
     id: &str,
-) -> Result<(AlertRecord, [Option<AlertDecision>; 1]), Refusal> {
+) -> Result<(AlertRecord, [Option<AlertDecision>; 2]), Refusal> {
     let ground = Ground::load(app, may).await?;
     let alert = ground.find(id)?;
-    Ok((ground.record(alert), [ground.decisions.get(&alert.id).cloned()]))
+    let decided = [alert.id, object_id(alert)].map(|id| ground.decisions.get(&id).cloned());
+    Ok((ground.record(alert), decided))
 }
 
 /// The recommendations of the present.

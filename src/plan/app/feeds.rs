@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use utoipa::{IntoParams, ToSchema};
 
 use super::change_jobs::{Stage, note};
+use super::feed_spool::FeedSpool;
 use super::uploads::Proven;
 use super::{App, May, Refusal, aside};
 use crate::census::Timestamp;
@@ -122,7 +123,7 @@ pub struct IndicatorHit {
 
 /// A feed that was read, and is not stored yet.
 #[derive(Debug)]
-pub struct ReadFeed {
+struct ReadFeed {
     report: FeedReport,
     bytes: u64,
     digest: String,
@@ -131,7 +132,7 @@ pub struct ReadFeed {
 
 /// The turn to import: a feed takes memory while it is read and compiled, so one is imported at a time.
 #[derive(Debug)]
-pub struct ImportTurn {
+struct ImportTurn {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -235,27 +236,23 @@ pub async fn test(app: &App, may: &May<View>, value: &str) -> Result<IndicatorAn
     Ok(IndicatorAnswer { schema: INDICATOR, value, hits })
 }
 
-/// Waits for the turn to import a feed. Refused at once if no plan buys it.
-pub async fn turn(app: &App, may: &May<UpdateFindings>) -> Result<ImportTurn, Refusal> {
+/// A place for the file of a feed until it has come as a whole. Refused at once if no plan buys it.
+pub async fn spool(app: &App, may: &May<UpdateFindings>) -> Result<FeedSpool, Refusal> {
     entitlement(&app.store.plans(may.id()).await?, app.now())?;
-    let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
-    Ok(ImportTurn { _permit: Arc::clone(&app.importers).acquire_owned().await.map_err(stopping)? })
+    app.feed_spools.open(app, may.id())
 }
 
-/// Reads a feed on a thread for long work.
-pub async fn read(app: &App, source: impl Read + Send + 'static) -> Result<ReadFeed, Refusal> {
-    let now = app.now();
-    aside(move || ReadFeed::read(source, now)).await?
-}
-
-/// Imports a feed: it replaces the one of that name. A dry run tells what that would do.
+/// Imports a feed: it replaces the one of that name. A dry run tells what that would do. `source` must not keep its reader
+/// waiting, because nobody else imports meanwhile.
 pub async fn import(
     app: &App,
     may: &May<UpdateFindings>,
     name: FeedName,
-    feed: ReadFeed,
-    turn: ImportTurn,
+    source: impl Read + Send + 'static,
 ) -> Result<FeedAnswer, Refusal> {
+    let turn = turn(app, may).await?;
+    let now = app.now();
+    let feed = aside(move || ReadFeed::read(source, now)).await??;
     change(app, may, &name, Some(feed), turn).await
 }
 
@@ -265,6 +262,13 @@ pub async fn delete(app: &App, may: &May<UpdateFindings>, name: &str) -> Result<
     let missing = || StoreError::NotFound { what: "feed", id: name.chars().take(60).collect() };
     let name: FeedName = name.parse().map_err(|_| missing())?;
     change(app, may, &name, None, turn).await
+}
+
+/// Waits for the turn to import a feed. Refused at once if no plan buys it.
+async fn turn(app: &App, may: &May<UpdateFindings>) -> Result<ImportTurn, Refusal> {
+    entitlement(&app.store.plans(may.id()).await?, app.now())?;
+    let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
+    Ok(ImportTurn { _permit: Arc::clone(&app.importers).acquire_owned().await.map_err(stopping)? })
 }
 
 async fn change(

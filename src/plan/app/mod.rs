@@ -25,6 +25,7 @@ pub mod differences;
 pub mod estimate_sheet;
 pub mod estimates;
 pub mod exports;
+mod feed_spool;
 pub mod feeds;
 pub mod findings;
 pub mod freshness;
@@ -75,6 +76,7 @@ use tokio::sync::{Semaphore, watch};
 use self::attempts::Attempts;
 pub use self::caller::{Caller, May, MayHere, Own};
 use self::change_jobs::Progress;
+pub use self::feed_spool::{FeedSpool, SpooledFeed};
 use self::inventory::{
     Changed, Check, CountAt, Inventories, Memory, Patience, Served, SharedClassifier, View,
 };
@@ -218,6 +220,8 @@ pub struct Inner {
     pub estimators: Semaphore,
     /// Bounds imports of feeds.
     pub(super) importers: Arc<Semaphore>,
+    /// Bounds the files of feeds that are on their way.
+    feed_spools: feed_spool::FeedSpools,
     /// Becomes true when the service stops: endless answers end then.
     pub stopping: watch::Sender<bool>,
 }
@@ -294,6 +298,7 @@ impl App {
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),
             importers: Arc::new(Semaphore::new(IMPORTERS)),
+            feed_spools: feed_spool::FeedSpools::default(),
             stopping: watch::Sender::new(false),
         }))
     }

@@ -10,7 +10,7 @@ use crate::census::Timestamp;
 use crate::cli::table::{self, NONE};
 use crate::cli::terminal::print_json;
 use crate::plan::alert_ledger::LedgerEntry;
-use crate::plan::alert_life::{AlertState, CloseReason};
+use crate::plan::alert_life::{AlertState, CloseReason, DecisionScope};
 use crate::plan::app::alert_changes::{
     self, AlertChangeAnswer, AlertChangesQuery, AlertVerdict, AlteredAlert, ManyAlertsVerdict,
 };
@@ -25,6 +25,7 @@ use crate::plan::store::{AlertChange, By, Expected};
   netcensus-plan alerts show 0123456789abcdef0123456789abcdef
   netcensus-plan alerts close --as false-positive 0123456789abcdef0123456789abcdef
   netcensus-plan alerts accept --note 'our scanner' 0123456789abcdef0123456789abcdef
+  netcensus-plan alerts assign --to jo 0123456789abcdef0123456789abcdef
   netcensus-plan alerts undo 3")]
 pub(super) enum AlertsCommand {
     /// List the alerts that are open
@@ -43,6 +44,8 @@ pub(super) enum AlertsCommand {
     Accept(AcceptArguments),
     /// Open alerts again
     Reopen(DecideArguments),
+    /// Name who works on alerts; their states stay
+    Assign(AssignArguments),
     /// List what people changed
     Changes(ChangesArguments),
     /// Undo a change
@@ -123,6 +126,18 @@ pub(super) struct AcceptArguments {
     /// Until when, RFC 3339 [default: for ever]
     #[arg(long, value_name = "INSTANT")]
     until: Option<Timestamp>,
+    /// Accept the objects of the alerts for their rules and zones: whatever device does so, also later
+    #[arg(long)]
+    object: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct AssignArguments {
+    #[command(flatten)]
+    decide: DecideArguments,
+    /// Who: somebody with a role on the subscription [default: nobody]
+    #[arg(long, value_name = "PERSON")]
+    to: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -150,7 +165,7 @@ pub(super) struct RecommendationsArguments {
 
 /// Lists alerts and decides about them.
 pub(super) async fn run(command: AlertsCommand) -> Result<(), Failure> {
-    let verdict = |state| AlertVerdict { state, ..AlertVerdict::default() };
+    let verdict = |state| AlertVerdict { state: Some(state), ..AlertVerdict::default() };
     match command {
         AlertsCommand::List(arguments) => list(arguments).await,
         AlertsCommand::Export(arguments) => {
@@ -169,8 +184,13 @@ pub(super) async fn run(command: AlertsCommand) -> Result<(), Failure> {
             let reason = why.map(known).transpose()?;
             decide(arguments, AlertVerdict { reason, ..verdict(AlertState::Closed) }).await
         }
-        AlertsCommand::Accept(AcceptArguments { decide: arguments, until }) => {
-            decide(arguments, AlertVerdict { until, ..verdict(AlertState::Accepted) }).await
+        AlertsCommand::Accept(AcceptArguments { decide: arguments, until, object }) => {
+            let scope = if object { DecisionScope::Object } else { DecisionScope::Alert };
+            decide(arguments, AlertVerdict { until, scope, ..verdict(AlertState::Accepted) }).await
+        }
+        AlertsCommand::Assign(AssignArguments { decide: arguments, to }) => {
+            let assignee = Some(to.unwrap_or_default());
+            decide(arguments, AlertVerdict { assignee, ..AlertVerdict::default() }).await
         }
         AlertsCommand::Reopen(arguments) => decide(arguments, verdict(AlertState::New)).await,
         AlertsCommand::Changes(arguments) => changes(arguments).await,
@@ -193,7 +213,7 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
         return print_json(&list);
     }
     let rows: Vec<Vec<String>> = list.alerts.iter().map(row).collect();
-    let header = ["ID", "SEVERITY", "STATE", "RULE", "DEVICE", "ALERT", "OBJECT", "LAST SEEN"];
+    let header = ["ID", "SEVERITY", "STATE", "WORKS ON IT", "RULE", "DEVICE", "ALERT", "OBJECT", "LAST SEEN"];
     table::print(&mut io::stdout().lock(), &header, &rows)?;
     Ok(())
 }
@@ -302,11 +322,13 @@ fn tell(attempt: &Attempt, answer: &AlertChangeAnswer) -> Result<(), Failure> {
 
 fn row(record: &AlertRecord) -> Vec<String> {
     let alert = &record.alert;
+    let works = record.decision.as_ref().and_then(|d| d.assignee.clone());
     let object = if alert.object.is_empty() { NONE.to_owned() } else { alert.object.clone() };
     vec![
         alert.id.to_string(),
         alert.severity.title().to_owned(),
         record.state.key().to_owned(),
+        works.unwrap_or_else(|| NONE.to_owned()),
         alert.rule.clone(),
         alert.device.ip.to_string(),
         alert.title.clone(),

@@ -81,9 +81,7 @@ pub(super) async fn run(command: FeedsCommand) -> Result<(), Failure> {
         }
         FeedsCommand::Import(ImportArguments { target, attempt, name, file }) => {
             let (app, may) = target.may::<UpdateFindings>(attempt.by()?).await?;
-            let turn = feeds::turn(&app, &may).await?;
-            let feed = feeds::read(&app, open(&file)?).await?;
-            let answer = feeds::import(&app, &may, name, feed, turn).await?;
+            let answer = feeds::import(&app, &may, name, open(&file)?).await?;
             if target.common.json {
                 return print_json(&answer);
             }

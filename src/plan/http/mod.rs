@@ -3,7 +3,6 @@
 pub mod address;
 pub mod api;
 pub mod auth;
-mod body_reader;
 pub mod conditional;
 pub mod console;
 pub mod extract;

@@ -75,33 +75,32 @@ impl Store {
     }
 
     /// Records what a person decided about alerts, in place of what was decided before. `expected` covers the decisions
-    /// before, in the order of `ids`.
+    /// before about the alerts or objects `covered`.
     ///
     /// # Errors
     /// [`StoreError::Full`] beyond a bound, [`StoreError::Stale`], or the database's.
     pub async fn decide_alerts(
         &self,
         subscription: &SubscriptionId,
-        ids: &[AlertId],
-        decision: &AlertDecision,
-        expected: &Expected,
+        decisions: &[(AlertId, AlertDecision)],
+        (covered, expected): (&[AlertId], &Expected),
         by: &By,
+        now: Timestamp,
     ) -> Result<AlertChangeSteps, StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let known = work.alert_decisions(subscription).await?;
-        let before: Vec<Option<&AlertDecision>> = ids.iter().map(|id| known.get(id)).collect();
-        expected.check(&before)?;
+        let seen: Vec<Option<&AlertDecision>> = covered.iter().map(|id| known.get(id)).collect();
+        expected.check(&seen)?;
+        let before: Vec<Option<&AlertDecision>> = decisions.iter().map(|(id, _)| known.get(id)).collect();
         let fresh = before.iter().filter(|before| before.is_none()).count();
         if known.len() + fresh > DECISIONS {
             return Err(StoreError::Full(DECISIONS));
         }
-        let step = |(id, before): (&AlertId, Option<&AlertDecision>)| AlertStep {
-            id: *id,
-            before: before.cloned(),
-            after: Some(decision.clone()),
+        let step = |((id, decision), before): (&(AlertId, AlertDecision), Option<&AlertDecision>)| {
+            AlertStep { id: *id, before: before.cloned(), after: Some(decision.clone()) }
         };
-        let steps = ids.iter().zip(before).map(step).collect();
-        let done = work.change_alerts(subscription, steps, None, by, decision.at).await?;
+        let steps = decisions.iter().zip(before).map(step).collect();
+        let done = work.change_alerts(subscription, steps, None, by, now).await?;
         work.finish(by).await?;
         Ok(done)
     }
@@ -252,7 +251,8 @@ impl Work {
     ) -> Result<(), StoreError> {
         let trace = |d: &AlertDecision| {
             let until = d.until.map(|at| at.to_string());
-            json!({"state": d.state, "reason": d.reason, "until": until, "note": d.note})
+            json!({"state": d.state, "reason": d.reason, "until": until, "note": d.note, "assignee": d.assignee,
+                "scope": d.scope})
         };
         let action = if change.undoes.is_some() { "alert.undo" } else { "alert.decide" };
         let entry = match steps {

@@ -14,7 +14,7 @@ const MAGIC: [u8; 4] = [99, 130, 83, 99];
 const OPTION: u32 = 8;
 /// Numbers that a list in a value holds: 64 of three digits fit the longest value whole.
 const NUMBERS: usize = 64;
-/// Routers that are taken from one message.
+/// Routers, and resolvers, that are taken from one message.
 const ROUTERS: usize = 8;
 /// Longest identifier that is said; a longer one would tie leases by its beginning only.
 const ID_BYTES: usize = 64;
@@ -40,6 +40,8 @@ pub(crate) struct Message {
     pub mask: Option<Ipv4Addr>,
     /// Option 3, at most eight.
     pub routers: Vec<Ipv4Addr>,
+    /// Option 6, at most eight.
+    pub resolvers: Vec<Ipv4Addr>,
     /// Option 54.
     pub server: Option<Ipv4Addr>,
 }
@@ -73,6 +75,7 @@ pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<(Message, Op
     } else {
         message.mask = options.addresses(1).next();
         message.routers = options.addresses(3).take(ROUTERS).collect();
+        message.resolvers = options.addresses(6).take(ROUTERS).collect();
         message.server = options.addresses(54).next();
     }
     Ok((message, broken))
@@ -102,6 +105,7 @@ fn fixed(r: &mut Reader<'_>) -> Option<Message> {
         broadcast: flags & 0x80 != 0,
         mask: None,
         routers: Vec::new(),
+        resolvers: Vec::new(),
         server: None,
     })
 }

@@ -41,8 +41,9 @@ fn or_any(expected: Expected) -> Expected {
 }
 
 /// Decides about an alert: that somebody looks at it (`active`), that it is done (`closed`: reopened if it is seen again),
-/// that it is expected (`accepted`: closed whatever is seen, until its end), or that it is open again (`new`). With `If-Match`,
-/// only if nobody decided since.
+/// that it is expected (`accepted`: closed whatever is seen, until its end; with `scope` `object` whatever device does so to the
+/// same object in the zone), or that it is open again (`new`); and who works on it. With `If-Match`, only if nobody decided
+/// since.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/alerts/{id}/state", tag = "security",
     params(("id" = String, Path, description = "alert"), Trial), request_body = AlertVerdict,
     responses((status = 200, body = AlertRecord)))]

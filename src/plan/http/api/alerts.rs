@@ -39,11 +39,13 @@ struct AlertQuery {
     zone: Option<String>,
     /// Only alerts of the device with this id.
     device: Option<String>,
+    /// Only alerts on which this person works; empty: on which nobody does.
+    assignee: Option<String>,
 }
 
 impl AlertQuery {
     fn filter(self) -> Result<AlertFilter, Refusal> {
-        let Self { state, severity, rule, zone, device } = self;
+        let Self { state, severity, rule, zone, device, assignee } = self;
         let (state, all) = match state.as_deref() {
             None | Some("open") => (None, false),
             Some("all") => (None, true),
@@ -57,7 +59,7 @@ impl AlertQuery {
         };
         let unknown = || Refusal::invalid("severity: write informational, low, medium or high");
         let severity = severity.map(|key| Severity::from_key(&key).ok_or_else(unknown)).transpose()?;
-        Ok(AlertFilter { state, all, severity, rule, zone, device })
+        Ok(AlertFilter { state, all, severity, rule, zone, device, assignee })
     }
 }
 
@@ -128,8 +130,8 @@ async fn events(
     may: May<View>,
     Parameters(query): Parameters<AlertQuery>,
 ) -> Result<Response, Problem> {
-    let is_whole =
-        query.severity.is_none() && query.rule.is_none() && query.zone.is_none() && query.device.is_none();
+    let of_some = [&query.severity, &query.rule, &query.zone, &query.device, &query.assignee];
+    let is_whole = of_some.iter().all(|wanted| wanted.is_none());
     let list = alerts::list(&app, &may, &query.filter()?).await?;
     let mut events: Vec<_> = list.alerts.iter().map(alerts::event).collect();
     if is_whole {

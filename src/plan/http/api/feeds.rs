@@ -5,6 +5,7 @@ use axum::body::Body as Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use futures_core::Stream as _;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::jobs;
@@ -14,7 +15,6 @@ use crate::plan::app::change_jobs::JobEntry;
 use crate::plan::app::feeds::{self, FeedAnswer, FeedList, IndicatorAnswer, IndicatorQuery};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::feed::{BadFeedName, FeedName};
-use crate::plan::http::body_reader::pipe;
 use crate::plan::http::extract::{Parameters, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::http::signed::SensorFetch;
@@ -52,13 +52,16 @@ async fn import(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let turn = feeds::turn(&app, &may).await?;
     let name: FeedName = name.parse().map_err(|e: BadFeedName| Refusal::invalid(e.to_string()))?;
-    let (feeder, reader) = pipe();
-    let (feed, ()) = tokio::join!(feeds::read(&app, reader), feeder.body(body));
-    let feed = feed?;
+    let mut spool = feeds::spool(&app, &may).await?;
+    let mut pieces = std::pin::pin!(body.into_data_stream());
+    while let Some(piece) = std::future::poll_fn(|context| pieces.as_mut().poll_next(context)).await {
+        let broken = |_| Refusal::invalid("the file broke off");
+        spool.put(&piece.map_err(broken)?).await?;
+    }
+    let file = spool.finish().await?;
     let (service, caller) = (app.clone(), may.clone());
-    let change = async move { feeds::import(&service, &caller, name, feed, turn).await };
+    let change = async move { feeds::import(&service, &caller, name, file).await };
     jobs::answer(&app, &may, &headers, "feed_import", change).await
 }
 

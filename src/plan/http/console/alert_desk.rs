@@ -13,7 +13,7 @@ use super::alerts::{VerdictForm, end_of_day, known, page};
 use super::page::{Form, Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
 use crate::plan::app::alert_changes::{
-    self, AlertChangeAnswer, AlertChanges, AlertChangesQuery, ManyAlertsVerdict,
+    self, AlertChangeAnswer, AlertChanges, AlertChangesQuery, AlertVerdict, ManyAlertsVerdict,
 };
 use crate::plan::app::mutes::{self, MuteAnswer, MuteList, NewMute};
 use crate::plan::app::{App, May, Refusal};
@@ -85,6 +85,8 @@ impl BulkForm {
                 "reason" => form.verdict.reason = value,
                 "until" => form.verdict.until = value,
                 "note" => form.verdict.note = value,
+                "assignee" => form.verdict.assignee = value,
+                "scope" => form.verdict.scope = value,
                 "shown" => form.verdict.shown = value,
                 _ => {}
             }
@@ -159,7 +161,8 @@ pub(super) async fn change(
     let form = BulkForm::read(fields);
     let shown = known(&form.verdict.shown);
     let decide = match form.verdict.verdict() {
-        Ok(decide) => decide,
+        // Of many, those who work on them stay unless somebody is named.
+        Ok(decide) => AlertVerdict { assignee: decide.assignee.filter(|name| !name.is_empty()), ..decide },
         Err(refused) => return page(&app, &may.view(), (shown, ""), Some(refused.into())).await,
     };
     let verdict = ManyAlertsVerdict { alerts: form.ids.clone(), decide };

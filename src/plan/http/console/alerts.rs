@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::page::{Form, Frame, PageError, Parameters, Visitor, denial, render, render_with};
 use super::show;
-use crate::plan::alert_life::{AlertState, CloseReason};
+use crate::plan::alert_life::{AlertState, CloseReason, DecisionScope};
 use crate::plan::app::alert_changes::{self, AlertVerdict};
 use crate::plan::app::alert_record::{self, AlertHistory, LedgerPage, LedgerQuery, WithdrawnList};
 use crate::plan::app::alerts::{self, AlertFilter, AlertList, RecommendationList};
@@ -98,6 +98,10 @@ pub(super) struct VerdictForm {
     pub(super) reason: String,
     pub(super) until: String,
     pub(super) note: String,
+    /// Who works on it; of the form of many alerts, empty for those who did before.
+    pub(super) assignee: String,
+    /// `object`, if the object is accepted.
+    pub(super) scope: String,
     pub(super) shown: String,
 }
 
@@ -110,7 +114,17 @@ impl VerdictForm {
             AlertState::Accepted => end_of_day(&self.until)?,
             _ => None,
         };
-        Ok(AlertVerdict { state, reason, until, note: Some(self.note.clone()) })
+        let is_object = self.scope == "object" && state == AlertState::Accepted;
+        let scope = if is_object { DecisionScope::Object } else { DecisionScope::Alert };
+        let (state, note) = (Some(state), Some(self.note.clone()));
+        Ok(AlertVerdict {
+            state,
+            reason,
+            until,
+            note,
+            assignee: Some(self.assignee.trim().to_owned()),
+            scope,
+        })
     }
 }
 

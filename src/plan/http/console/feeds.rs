@@ -12,11 +12,10 @@ use super::page::{Form, Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::census::Timestamp;
 use crate::plan::app::change_jobs::{self, WAIT, Waited};
-use crate::plan::app::feeds::{self, FeedAnswer, FeedList, IndicatorAnswer, ReadFeed};
-use crate::plan::app::{App, May, Refusal};
+use crate::plan::app::feeds::{self, FeedAnswer, FeedList, IndicatorAnswer};
+use crate::plan::app::{App, FeedSpool, May, Refusal, SpooledFeed};
 use crate::plan::feed::{BadFeedName, Feed};
 use crate::plan::http::api::jobs::problem;
-use crate::plan::http::body_reader::pipe;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, UpdateFindings, View};
@@ -100,7 +99,7 @@ pub(super) fn upload() -> MethodRouter<App> {
 #[derive(Debug, Default)]
 struct ImportForm {
     name: String,
-    feed: Option<Result<ReadFeed, Refusal>>,
+    file: Option<SpooledFeed>,
     /// Imports the feed. Otherwise the form asks for a preview.
     import: bool,
 }
@@ -110,15 +109,15 @@ async fn import(
     Visitor(mut may): Visitor<May<UpdateFindings>>,
     request: Request,
 ) -> Result<Response, PageError> {
-    let turn = feeds::turn(&app, &may).await?;
-    let form = read(&app, request).await?;
+    let spool = feeds::spool(&app, &may).await?;
+    let form = read(spool, request).await?;
     may.by.dry_run = !form.import;
     let name = form.name.trim().parse().map_err(|e: BadFeedName| Refusal::invalid(e.to_string()));
-    let feed = form.feed.unwrap_or_else(|| Err(Refusal::invalid("choose the file of a feed")));
-    let changed = match (name, feed) {
-        (Ok(name), Ok(feed)) => {
+    let file = form.file.ok_or_else(|| Refusal::invalid("choose the file of a feed"));
+    let changed = match (name, file) {
+        (Ok(name), Ok(file)) => {
             let (service, caller) = (app.clone(), may.clone());
-            let change = async move { feeds::import(&service, &caller, name, feed, turn).await };
+            let change = async move { feeds::import(&service, &caller, name, file).await };
             change_jobs::run(&app, &may, "feed_import", WAIT, problem, change).await
         }
         (Err(refused), _) | (_, Err(refused)) => Err(refused),
@@ -175,21 +174,21 @@ async fn answered(
     }
 }
 
-async fn read(app: &App, request: Request) -> Result<ImportForm, Problem> {
+async fn read(spool: FeedSpool, request: Request) -> Result<ImportForm, Problem> {
     let refused = |e: MultipartRejection| Problem::new(ProblemType::InvalidRequest, e.body_text());
     let mut parts = Multipart::from_request(request, &()).await.map_err(refused)?;
     let mut form = ImportForm::default();
+    let mut spool = Some(spool);
     while let Some(mut part) = parts.next_field().await.map_err(broken)? {
         let key = part.name().unwrap_or_default().to_owned();
         if key == "file" {
-            if form.feed.is_some() {
-                return Err(Problem::new(ProblemType::InvalidRequest, "send one file"));
-            }
+            let second = || Problem::new(ProblemType::InvalidRequest, "send one file");
+            let mut spool = spool.take().ok_or_else(second)?;
             let has_name = part.file_name().is_some_and(|name| !name.is_empty());
-            let (feeder, reader) = pipe();
-            let (feed, fed) = tokio::join!(feeds::read(app, reader), feeder.field(&mut part));
-            fed.map_err(broken)?;
-            form.feed = has_name.then_some(feed);
+            while let Some(piece) = part.chunk().await.map_err(broken)? {
+                spool.put(&piece).await?;
+            }
+            form.file = if has_name { Some(spool.finish().await?) } else { None };
             continue;
         }
         let text = part.text().await.map_err(broken)?;
