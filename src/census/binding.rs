@@ -385,11 +385,13 @@ fn prove_public_announcements(couplings: &mut [Bound<'_>], forwarding: &Forwardi
     for card in couplings.chunk_by_mut(|a, b| a.is_beside(b)) {
         let announced =
             |c: &Bound<'_>| c.binding == Binding::Inferred && c.has(Sign::Announced) && is_public(c.key.ip);
-        let own = card.iter().filter(|c| !c.passing).filter(|c| {
+        let is_own = |c: &&Bound<'_>| {
             announced(c) || c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))
-        });
-        if own.count() == 1
-            && let Some(c) = card.iter_mut().find(|c| announced(c) && !c.passing)
+        };
+        // What one minute shows takes nothing from what lasts.
+        let lasts = card.iter().filter(is_own).any(|c| !c.passing);
+        if card.iter().filter(is_own).filter(|c| !(lasts && c.passing)).count() == 1
+            && let Some(c) = card.iter_mut().find(|c| announced(c) && !(lasts && c.passing))
             && !forwarding.has(c.key.mac)
         {
             c.binding = Binding::Proven;

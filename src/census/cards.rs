@@ -125,6 +125,12 @@ impl<'b, 'a> Cards<'b, 'a> {
         members.iter().copied().find(|i| self.get(*i).is_some_and(|c| !c.passing))
     }
 
+    /// I8(a): the coupling to whose device the IPv6 addresses of a card belong, which has these.
+    pub(super) fn owner_of_ipv6(&self, members: &[u32]) -> Option<u32> {
+        let lasting = self.lasting(members).filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()));
+        lasting.or_else(|| members.first().copied())
+    }
+
     /// I8(d): the addresses that the MAC only answers for or announces by ARP, and the lowest IPv4 address that it uses
     /// itself.
     pub(super) fn proxied(&self, members: &[u32], is_short: bool) -> Option<Belonging> {

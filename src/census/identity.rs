@@ -73,7 +73,7 @@ impl Identities {
                 graph.join_to(&proxy.others, proxy.owner, JoinReason::ProxyArp);
                 proxied.extend(proxy.others);
             }
-            if let Some(first) = cards.lasting(&own) {
+            if let Some(first) = cards.owner_of_ipv6(&own) {
                 graph.join_ipv6(&own, first);
             }
         }

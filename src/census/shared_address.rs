@@ -87,7 +87,9 @@ pub(super) fn ports(
             proofs.is_empty() || (proofs == Sign::ArpAsked.into() && !used)
         };
         let (ports, own): (Vec<u32>, Vec<u32>) = proven.partition(is_port);
-        let Some(device) = cards.lasting(&own).or_else(|| ports.first().copied()) else { continue };
+        let confirmed = |i: &u32| cards.get(*i).is_some_and(|c| caution.confirms(c.facts));
+        let device = own.iter().copied().find(confirmed).or_else(|| cards.lasting(&own));
+        let Some(device) = device.or_else(|| ports.first().copied()) else { continue };
         let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {
             let one_make = || maker.is_some_and(|mac| caution.may_be_one_make(mac, port.key.mac));
@@ -119,7 +121,9 @@ pub(super) fn bonds(
     // Two cards may share many addresses: they are compared once.
     let mut known: BTreeMap<[MacAddr; 2], bool> = BTreeMap::new();
     for (_, places) in shared.iter().filter(|(ip, _)| ip.is_ipv4()) {
-        let proves = |i: &u32| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven && !c.passing);
+        let proves = |i: &u32| {
+            cards.get(*i).is_some_and(|c| c.binding == Binding::Proven && caution.confirms(c.facts))
+        };
         let places: Vec<u32> = places.iter().copied().filter(proves).collect();
         for pair in places.windows(2) {
             let (&[a, b], Some([x, y])) = (pair, pair_of(cards, pair)) else { continue };

@@ -72,6 +72,9 @@ const LEAKING: Host = camera(106);
 const LEAK: Host = at(LEAKING, [192, 168, 49, 1]);
 /// Only its broadcasts show it, and no prefix is known for it.
 const OUTSIDE: Host = at(camera(107), [10, 77, 3, 9]);
+/// A card that nobody has heard, with a MAC between those of the bonded cards.
+const STRANGER: Host = camera(98);
+pub(super) const UNKNOWN: &str = "unknown card";
 /// Known by ARP alone.
 const MUTE: Host = camera(108);
 /// It asks and answers by ARP.
@@ -141,6 +144,7 @@ pub(super) fn victims() -> Vec<Victim> {
         dual,
         with("host of IPv6 alone", SIX_ALONE, &[six(LINK, 111), six(LOCAL, 111)]),
         four("forger", &[FORGER]),
+        four(UNKNOWN, &[at(STRANGER, BOND.ip), at(STRANGER, MANAGED.ip), at(STRANGER, SHY.ip), STRANGER]),
     ]
 }
 
