@@ -12,7 +12,7 @@ use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::on_link::OnLink;
 use super::policy::Policy;
-use super::sign::{Sign, Signs};
+use super::sign::Sign;
 use super::time::{MINUTE, Timestamp};
 use super::trust::{self, Grounds};
 use super::windows::same_minute;
@@ -83,6 +83,8 @@ pub(super) struct Bound<'a> {
     pub(super) key: CouplingKey,
     pub(super) facts: &'a Coupling,
     pub(super) binding: Binding,
+    /// Whether one minute shows it, long after its card was known: it may be forged, and owns nothing (I15b).
+    pub(super) passing: bool,
 }
 
 impl Bound<'_> {
@@ -92,7 +94,7 @@ impl Bound<'_> {
 
     /// Whether its MAC sent a packet from it with a TTL that packets start with, if that MAC does not forward.
     fn is_near(&self, is_short: bool) -> bool {
-        self.facts.shows(Sign::Near, is_short) || self.has(Sign::Sixty)
+        self.facts.shows(Sign::Near, is_short) || self.has(Sign::Sixty) && self.facts.shows_use(is_short)
     }
 
     /// Whether a router has lowered the TTLs of all its packets.
@@ -118,12 +120,20 @@ impl<'a> Bindings<'a> {
             .couplings
             .iter()
             .filter(|(_, facts)| !facts.signs.is_only_by_others())
-            .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts) })
+            .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts), passing: false })
             .collect();
+        if !is_short {
+            mark_passing(&mut couplings, policy.quarantine_grace);
+        }
         let mut proofs = Proofs::new(zone, &couplings, policy, is_short);
         let on_link = OnLink::new(&zone.segment, policy, is_short, |prefix| proofs.cards_in(prefix));
         mark_broadcasts(&mut couplings, &on_link);
         for c in &mut couplings {
+            // What was long known by other frames is not on the link because one frame says so (I15b).
+            if c.binding == Binding::Proven && !is_short && c.facts.is_proven_late(policy.quarantine_grace) {
+                let is_here = on_link.contained(c.key.ip, c.facts.first_seen);
+                c.binding = if is_here { Binding::Proven } else { Binding::Inferred };
+            }
             if c.binding == Binding::Inferred && c.has(Sign::Announced) && on_link.contains(c.key.ip) {
                 c.binding = Binding::Proven;
             }
@@ -209,6 +219,16 @@ fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
     }
 }
 
+/// Marks the couplings that one minute shows, long after the first of their cards' couplings.
+fn mark_passing(couplings: &mut [Bound<'_>], grace: i64) {
+    for card in couplings.chunk_by_mut(|a, b| a.key.mac == b.key.mac) {
+        let first = card.iter().map(|c| c.facts.first_seen).min().unwrap_or_default();
+        for c in card {
+            c.passing = !c.facts.is_seen_twice() && c.facts.first_seen.since(first) >= grace;
+        }
+    }
+}
+
 /// I15(c): couplings with the broadcast address of a sent or configured prefix belong to no device, unless one MAC both
 /// proves the address and sends unicast packets from it, or sends them in two minutes.
 fn mark_broadcasts(couplings: &mut [Bound<'_>], on_link: &OnLink) {
@@ -232,6 +252,8 @@ struct Proofs {
     /// Those that more than one frame shows (I15b), sorted.
     pairs: Vec<(IpAddr, MacAddr)>,
     is_short: bool,
+    /// For so long, what is new of a card is not late.
+    grace: i64,
     /// MACs that hold a lease and never sent a frame (I8g).
     silent: HashSet<MacAddr>,
 }
@@ -240,8 +262,8 @@ impl Proofs {
     fn new(zone: &Zone, couplings: &[Bound<'_>], policy: &Policy, is_short: bool) -> Self {
         let mut silent = HashSet::new();
         for card in couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
-            let leased_only =
-                |c: &Bound<'_>| c.facts.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
+            let grace = (!is_short).then_some(policy.quarantine_grace);
+            let leased_only = |c: &Bound<'_>| c.facts.is_mute(grace);
             let Some((mac, lease)) = card.iter().find(|c| leased_only(c)).map(|c| (c.key.mac, c.facts))
             else {
                 continue;
@@ -258,7 +280,8 @@ impl Proofs {
                 silent.insert(mac);
             }
         }
-        let mut proofs = Self { pairs: Vec::new(), is_short, silent };
+        let grace = policy.quarantine_grace;
+        let mut proofs = Self { pairs: Vec::new(), is_short, grace, silent };
         proofs.learn(couplings);
         proofs
     }
@@ -362,11 +385,13 @@ fn prove_public_announcements(couplings: &mut [Bound<'_>], forwarding: &Forwardi
     for card in couplings.chunk_by_mut(|a, b| a.is_beside(b)) {
         let announced =
             |c: &Bound<'_>| c.binding == Binding::Inferred && c.has(Sign::Announced) && is_public(c.key.ip);
-        let own = card.iter().filter(|c| {
+        let is_own = |c: &&Bound<'_>| {
             announced(c) || c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))
-        });
-        if own.count() == 1
-            && let Some(c) = card.iter_mut().find(|c| announced(c))
+        };
+        // What one minute shows takes nothing from what lasts.
+        let lasts = card.iter().filter(is_own).any(|c| !c.passing);
+        if card.iter().filter(is_own).filter(|c| !(lasts && c.passing)).count() == 1
+            && let Some(c) = card.iter_mut().find(|c| announced(c) && !(lasts && c.passing))
             && !forwarding.has(c.key.mac)
         {
             c.binding = Binding::Proven;
@@ -394,7 +419,7 @@ fn judge_inferred(
         let own = if forwards { own_of_router(card, proofs) } else { None };
         // What one minute shows takes no address away, and makes no neighbourhood.
         let lasts = |c: &&Bound<'_>| proofs.is_short || c.facts.is_seen_twice();
-        let alone = card.iter().filter(lasts).filter(|c| !is_link_local(c.key.ip)).count() == 1;
+        let alone = only_of(card.iter().filter(lasts), proofs);
         let is_short = proofs.is_short;
         let passes = passes_many(card, is_short);
         for (place, c) in places.zip(card).filter(|(_, c)| c.binding == Binding::Inferred) {
@@ -406,7 +431,7 @@ fn judge_inferred(
             } else if on_link.contains(ip) {
                 !(passes && is_passed(c, is_short))
             } else if is_public(ip) {
-                if alone && c.is_near(is_short) && lasts(&c) {
+                if alone == Some(c.key) && c.is_near(is_short) {
                     lone.entry(neighbourhood(ip)).or_default().push(place);
                 }
                 false
@@ -432,11 +457,20 @@ fn judge_inferred(
     local
 }
 
+/// A card's only address of a family but for link-local ones. What it takes up long afterwards takes nothing from it (I15d).
+fn only_of<'c>(card: impl Iterator<Item = &'c Bound<'c>> + Clone, proofs: &Proofs) -> Option<CouplingKey> {
+    let own = card.filter(|c| !is_link_local(c.key.ip)).map(|c| (c.facts.first_seen, c.key));
+    let first = own.clone().min()?;
+    let is_late = |at: Timestamp| !proofs.is_short && at.since(first.0) >= proofs.grace;
+    own.filter(|other| *other != first).all(|(at, _)| is_late(at)).then_some(first.1)
+}
+
 /// The one private address that a forwarding MAC owns without a proof (I4): it has proven no address of the family, it sent
 /// from exactly one private address with an initial TTL, and no other MAC proves that. `card` has one MAC's addresses of
 /// one family.
 fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
-    if card.iter().any(|c| c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))) {
+    let lasting = || card.iter().filter(|c| !c.passing);
+    if lasting().any(|c| c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))) {
         return None;
     }
     let mut near = card.iter().filter(|c| {

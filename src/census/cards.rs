@@ -12,7 +12,7 @@ use super::on_link::OnLink;
 use super::sign::{Sign, Signs};
 use super::station::Station;
 use super::stretches::Clock;
-use super::time::Timestamp;
+use super::time::{MINUTE, Timestamp};
 
 /// The local couplings, card by card.
 pub(super) struct Cards<'b, 'a> {
@@ -84,10 +84,11 @@ impl<'b, 'a> Cards<'b, 'a> {
         own.chain(zone.stations.get(&mac).into_iter().flat_map(|s| &s.evidence))
     }
 
-    /// The first and the last frame of one card's couplings.
+    /// The first and the last frame of one card's couplings, but for those that may be forged.
     pub(super) fn span(&self, mac: MacAddr, clock: &Clock) -> Option<(Timestamp, Timestamp)> {
-        let first = self.facts(mac).map(|c| c.facts.first_seen).min()?;
-        let last = self.facts(mac).map(|c| c.facts.last_seen).max()?;
+        let lasting = || self.facts(mac).filter(|c| !c.passing);
+        let first = lasting().map(|c| c.facts.first_seen).min()?;
+        let last = lasting().map(|c| c.facts.last_seen).max()?;
         Some((clock.at(first), clock.at(last)))
     }
 
@@ -103,7 +104,8 @@ impl<'b, 'a> Cards<'b, 'a> {
         let v4 =
             || members.iter().filter_map(|i| Some((*i, self.get(*i)?))).filter(|(_, c)| c.key.ip.is_ipv4());
         let leased = |(i, c): (u32, &Bound<'_>)| Some((c.facts.leased_at()?, c.key, i));
-        let Some((lease, _, successor)) = v4().filter_map(leased).max() else { return Vec::new() };
+        let lasting = v4().filter(|(_, c)| !c.passing);
+        let Some((lease, _, successor)) = lasting.filter_map(leased).max() else { return Vec::new() };
         let booted = station
             .and_then(|s| s.evidence.iter().filter(|e| e.field == Field::DhcpBoot).map(|e| e.at).min());
         let given = v4().filter_map(|(_, c)| c.facts.lease_began());
@@ -118,12 +120,23 @@ impl<'b, 'a> Cards<'b, 'a> {
         v4().filter(|(i, c)| *i != successor && left(c)).map(|(i, _)| (i, successor)).collect()
     }
 
+    /// The first of some couplings of a card that is not passing: its device owns the others.
+    pub(super) fn lasting(&self, members: &[u32]) -> Option<u32> {
+        members.iter().copied().find(|i| self.get(*i).is_some_and(|c| !c.passing))
+    }
+
+    /// I8(a): the coupling to whose device the IPv6 addresses of a card belong, which has these.
+    pub(super) fn owner_of_ipv6(&self, members: &[u32]) -> Option<u32> {
+        let lasting = self.lasting(members).filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()));
+        lasting.or_else(|| members.first().copied())
+    }
+
     /// I8(d): the addresses that the MAC only answers for or announces by ARP, and the lowest IPv4 address that it uses
     /// itself.
     pub(super) fn proxied(&self, members: &[u32], is_short: bool) -> Option<Belonging> {
         let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts, is_short));
         let (others, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
-        let owner = own.first().copied().filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()))?;
+        let owner = self.lasting(&own).filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()))?;
         (!others.is_empty()).then_some(Belonging { owner, others })
     }
 
@@ -132,22 +145,24 @@ impl<'b, 'a> Cards<'b, 'a> {
     pub(super) fn stray(&self, members: &[u32], on_link: &OnLink, is_short: bool) -> Option<Belonging> {
         let v4 = |i: &u32| self.get(*i).filter(|c| c.key.ip.is_ipv4());
         let proven = |i: &&u32| {
-            v4(i).is_some_and(|c| c.binding == Binding::Proven && !is_only_answered(c.facts, is_short))
+            let own = |c: &Bound<'_>| c.binding == Binding::Proven && !is_only_answered(c.facts, is_short);
+            v4(i).is_some_and(|c| own(c) && !c.passing)
         };
         let owner = *members.iter().find(proven)?;
-        let stray =
-            |i: &&u32| v4(i).is_some_and(|c| c.binding == Binding::Inferred && !on_link.contains(c.key.ip));
+        let outside = |c: &Bound<'_>| !on_link.contained(c.key.ip, c.facts.first_seen);
+        let stray = |i: &&u32| v4(i).is_some_and(|c| c.binding == Binding::Inferred && outside(c));
         let others: Vec<u32> = members.iter().filter(stray).copied().collect();
         (!others.is_empty()).then_some(Belonging { owner, others })
     }
 }
 
-/// Whether a MAC only answers for an address or announces it, and never uses it as a source itself. Packets whose TTL a
-/// router has lowered are passed on (I8d).
+/// Whether a MAC only answers for an address or announces it, and never uses it as a source itself (I8d). Packets whose TTL
+/// a router has lowered are passed on, and what a message states about an address that was answered for before does not use it.
 fn is_only_answered(c: &Coupling, is_short: bool) -> bool {
-    let signs = c.signs;
     let answers = Signs::from(Sign::ArpAnswered).with(Sign::ArpAnnounced);
-    let own = Sign::PROOFS.difference(answers).with(Sign::Announced).with(Sign::Sixty).with(Sign::LinkScope);
-    let sourced = signs.has(Sign::Sourced) && !signs.any(Sign::UNICAST);
-    signs.any(answers) && !signs.any(own) && !c.shows(Sign::Near, is_short) && !sourced
+    // Facts of older versions say no more.
+    let sourced = c.signs.has(Sign::Sourced) && !c.signs.any(Sign::UNICAST.with(Sign::LinkScope));
+    let leased = c.lease_began().is_some_and(|at| is_short || at.since(c.first_seen) < MINUTE);
+    let named = leased || c.signs.any(Sign::MANAGEMENT) && (is_short || !c.is_seen_twice());
+    c.signs.any(answers) && !c.shows_use(is_short) && !named && !sourced
 }

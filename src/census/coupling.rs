@@ -12,7 +12,7 @@ use super::mac::MacAddr;
 use super::repeat::Repeat;
 use super::sign::{Sign, Signs};
 use super::time::{DAY, Timestamp};
-use super::windows::{Windows, same_minute};
+use super::windows::Windows;
 
 /// A coupling remembers for this many days before the day of its newest frame whether it was seen. More than the 30 days
 /// of X-IDLE.
@@ -62,7 +62,7 @@ pub struct Coupling {
     #[serde(rename = "z")]
     pub last_seen: Timestamp,
     #[serde(rename = "p", default, skip_serializing_if = "OptionalTime::is_never")]
-    proven_at: OptionalTime,
+    pub(super) proven_at: OptionalTime,
     #[serde(rename = "n", default, skip_serializing_if = "OptionalTime::is_never")]
     announced_at: OptionalTime,
     #[serde(rename = "l", default, skip_serializing_if = "OptionalTime::is_never")]
@@ -77,21 +77,27 @@ pub struct Coupling {
     days: u32,
     /// The windows in which it was proven, from `proven_at` on. Facts of older versions lack them.
     #[serde(rename = "pw", default = "twice")]
-    proven_in: Windows,
+    pub(super) proven_in: Windows,
     /// The minutes with the signs that one forged packet could show (I15b): [`Sign::Near`], [`Sign::Far`],
     /// [`Sign::Ttl128`].
     #[serde(rename = "ni", default, skip_serializing_if = "Repeat::is_never")]
-    near_in: Repeat,
+    pub(super) near_in: Repeat,
     #[serde(rename = "fi", default, skip_serializing_if = "Repeat::is_never")]
-    far_in: Repeat,
+    pub(super) far_in: Repeat,
     #[serde(rename = "ti", default, skip_serializing_if = "Repeat::is_never")]
-    ttl128_in: Repeat,
+    pub(super) ttl128_in: Repeat,
+    /// The minutes with any of [`Sign::OWN_USE`]. Facts of older versions lack them: see [`Self::used`].
+    #[serde(rename = "oi", default, skip_serializing_if = "Repeat::is_never")]
+    pub(super) used_in: Repeat,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
     /// What frames from the address said.
     #[serde(rename = "e", default, skip_serializing_if = "EvidenceSet::is_empty")]
     pub evidence: EvidenceSet,
 }
+
+/// The signs whose minutes are kept.
+const TIMED: Signs = Sign::UNICAST.with(Sign::Ttl128).union(Sign::OWN_USE);
 
 const fn twice() -> Windows {
     Windows::TWICE
@@ -113,6 +119,7 @@ impl Coupling {
             near_in: Repeat::NEVER,
             far_in: Repeat::NEVER,
             ttl128_in: Repeat::NEVER,
+            used_in: Repeat::NEVER,
             vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
         };
@@ -123,36 +130,6 @@ impl Coupling {
     /// The earliest frame with one of [`Sign::PROOFS`].
     pub fn proof(&self) -> Option<Proof> {
         self.proven_at.get().zip(self.proven_by.iter().next()).map(|(at, sign)| Proof { at, sign })
-    }
-
-    /// Whether it was proven in two clock minutes (I15b).
-    pub(super) fn is_proven_twice(&self) -> bool {
-        !self.proven_at.is_never() && self.proven_in.is_repeated()
-    }
-
-    /// Whether it was seen in two clock minutes (I15b).
-    pub(super) fn is_seen_twice(&self) -> bool {
-        !same_minute(self.first_seen, self.last_seen)
-    }
-
-    /// Whether it shows one of [`Sign::Near`], [`Sign::Far`] and [`Sign::Ttl128`] firmly: in two clock minutes, or as long
-    /// as all that is known of it is from one minute. One frame says nothing against what a coupling showed before (I15b),
-    /// unless the zone `is_short`.
-    pub(super) fn shows(&self, sign: Sign, is_short: bool) -> bool {
-        let repeat = match sign {
-            Sign::Near => self.near_in,
-            Sign::Far => self.far_in,
-            Sign::Ttl128 => self.ttl128_in,
-            _ => Repeat::NEVER,
-        };
-        self.signs.has(sign) && (is_short || repeat.is_repeated() || !self.is_seen_twice())
-    }
-
-    /// Whether it shows packets of others and nothing else: a router had lowered their TTLs in two clock minutes. By itself,
-    /// such a coupling makes its MAC one that forwards (I6, I15b), whenever its newest frame came.
-    pub(super) fn is_passed_on(&self) -> bool {
-        let passed = Signs::from(Sign::Far).with(Sign::Sourced).with(Sign::Ttl128).union(Sign::BY_OTHERS);
-        self.signs.has(Sign::Far) && self.far_in.is_repeated() && self.signs.difference(passed).is_empty()
     }
 
     /// The earliest link-scope announcement, which proves an on-link address (I4).
@@ -190,15 +167,16 @@ impl Coupling {
                 self.seen(last, days_before(last, first, 0));
             }
         }
+        self.used_in = if signs.any(Sign::OWN_USE) { self.used() } else { self.used_in };
         self.signs = self.signs.union(signs);
         if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
             self.prove(first, sign, Windows::ONCE);
             self.prove(last, sign, Windows::ONCE);
         }
-        if signs.any(Sign::UNICAST.with(Sign::Ttl128)) {
+        if signs.any(TIMED) {
             let seen = Repeat::once(first).join(Repeat::once(last));
-            for (sign, repeat) in self.repeats() {
-                if signs.has(sign) {
+            for (shown, repeat) in self.repeats() {
+                if signs.any(shown) {
                     *repeat = repeat.join(seen);
                 }
             }
@@ -212,8 +190,13 @@ impl Coupling {
         before != self.shown()
     }
 
-    fn repeats(&mut self) -> [(Sign, &mut Repeat); 3] {
-        [(Sign::Near, &mut self.near_in), (Sign::Far, &mut self.far_in), (Sign::Ttl128, &mut self.ttl128_in)]
+    fn repeats(&mut self) -> [(Signs, &mut Repeat); 4] {
+        [
+            (Sign::Near.into(), &mut self.near_in),
+            (Sign::Far.into(), &mut self.far_in),
+            (Sign::Ttl128.into(), &mut self.ttl128_in),
+            (Sign::OWN_USE, &mut self.used_in),
+        ]
     }
 
     /// The UTC days on which it was seen, of the 30 that end with that of `at`: bit `i` stands for the day `i` days before.
@@ -253,8 +236,8 @@ impl Coupling {
         (self.first_seen, self.signs, proof, self.repeated(), self.announced_at, self.leased_at)
     }
 
-    const fn repeated(&self) -> [Repeat; 3] {
-        [self.near_in, self.far_in, self.ttl128_in]
+    const fn repeated(&self) -> [Repeat; 4] {
+        [self.near_in, self.far_in, self.ttl128_in, self.used_in]
     }
 
     /// Records a VLAN id; returns whether the set changed.
@@ -275,6 +258,9 @@ impl Coupling {
                 self.first_seen = self.first_seen.min(other.first_seen);
                 self.seen(other.last_seen, other.days);
             }
+        }
+        if !(self.used_in.is_never() && other.used_in.is_never()) {
+            self.used_in = self.used().join(other.used());
         }
         self.signs = self.signs.union(other.signs);
         if let Some(proof) = other.proof() {
@@ -356,8 +342,8 @@ impl Coupling {
         let by_lease = out.proof().filter(|proof| proof.sign == Sign::DhcpAck);
         out.leased_at = by_lease.map_or(OptionalTime::NEVER, |proof| OptionalTime::of(proof.at));
         let signs = out.signs;
-        for (sign, repeat) in out.repeats() {
-            if !signs.has(sign) {
+        for (shown, repeat) in out.repeats() {
+            if !signs.any(shown) {
                 *repeat = Repeat::NEVER;
             }
         }

@@ -152,8 +152,7 @@ impl<'b, 'a> Graph<'b, 'a> {
     }
 
     /// I8(a). Keys sort IPv4 before IPv6, so the first member has the lowest IPv4 address, if any has one.
-    pub(super) fn join_ipv6(&mut self, members: &[u32]) {
-        let Some(first) = members.first().copied() else { return };
+    pub(super) fn join_ipv6(&mut self, members: &[u32], first: u32) {
         for i in members {
             if self.get(*i).is_some_and(|c| matches!(c.key.ip, IpAddr::V6(_))) {
                 self.join(*i, first, JoinReason::Ipv6OfMac);

@@ -73,7 +73,9 @@ impl Identities {
                 graph.join_to(&proxy.others, proxy.owner, JoinReason::ProxyArp);
                 proxied.extend(proxy.others);
             }
-            graph.join_ipv6(&own);
+            if let Some(first) = cards.owner_of_ipv6(&own) {
+                graph.join_ipv6(&own, first);
+            }
         }
         graph.part(&cards.local, decisions);
         for (leased, seen) in &bridges {

@@ -29,6 +29,7 @@ mod evidence_set;
 mod exchange;
 mod explanation;
 mod finding;
+mod firm;
 mod graph;
 mod id;
 mod identity;

@@ -10,6 +10,7 @@ use super::exchange;
 use super::policy::Policy;
 use super::segment::Segment;
 use super::taught::Taught;
+use super::time::Timestamp;
 
 /// The prefixes that count as on-link, and their broadcast addresses.
 #[derive(Debug, Default)]
@@ -21,6 +22,9 @@ pub(super) struct OnLink {
     stated: Vec<Prefix>,
     /// Sent prefixes that do not count yet, sorted.
     pub(super) doubted: Vec<Prefix>,
+    /// Prefixes that count, although they were only sent, in one minute.
+    once: BTreeMap<Prefix, Timestamp>,
+    grace: i64,
 }
 
 impl OnLink {
@@ -47,14 +51,26 @@ impl OnLink {
         lengths.sort_unstable();
         lengths.dedup();
         let sent: BTreeMap<Prefix, &Taught> = sent.into_iter().map(|(p, t)| (*p, t)).collect();
+        let is_lone = |p: &Prefix| !segment.exchanged.contains(p) && !policy.on_link.contains(p);
+        let once = sent.iter().filter(|(p, t)| !is_short && !t.is_repeated() && is_lone(p));
+        let once = once.map(|(p, t)| (*p, t.heard().0)).collect();
         let broadcasts = broadcasts(&stated, &lengths, &sent, policy);
         let doubted = doubted.into_iter().map(|(p, _)| *p).collect();
-        Self { prefixes, lengths, broadcasts, stated, doubted }
+        let grace = policy.quarantine_grace;
+        Self { prefixes, lengths, broadcasts, stated, doubted, once, grace }
     }
 
     /// Whether `ip` is on-link. Link-local addresses always are (I4).
     pub(super) fn contains(&self, ip: IpAddr) -> bool {
         is_link_local(ip) || self.has(ip)
+    }
+
+    /// As [`Self::contains`], for an address that was known from `since` on: a prefix that was sent in one minute, long after
+    /// that, does not tell that the address is on-link (I15b).
+    pub(super) fn contained(&self, ip: IpAddr, since: Timestamp) -> bool {
+        let is_early = |p: &Prefix| self.once.get(p).is_none_or(|at| at.since(since) < self.grace);
+        let covering = self.lengths.iter().filter_map(|length| Prefix::of(ip, *length));
+        is_link_local(ip) || covering.filter(is_early).any(|p| self.prefixes.contains(&p))
     }
 
     /// Whether a known prefix covers `ip`.

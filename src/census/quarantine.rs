@@ -199,7 +199,7 @@ mod tests {
         let bound = |(n, facts)| {
             let n = u8::try_from(n).unwrap();
             let key = CouplingKey { mac: MacAddr([0, 0, 0, 0, 1, n]), ip: [10, 0, 0, n].into() };
-            Bound { key, facts, binding: Binding::Proven }
+            Bound { key, facts, binding: Binding::Proven, passing: false }
         };
         let couplings: Vec<Bound<'_>> = facts.iter().enumerate().map(bound).collect();
         let policy = Policy { quarantine_rate: rate, ..Policy::default() };

@@ -14,6 +14,8 @@ pub(super) struct Repeat(u32);
 
 impl Repeat {
     pub(super) const NEVER: Self = Self(u32::MAX);
+    /// Two minutes, of which none is later: so older facts without minutes count when they meet newer ones.
+    pub(super) const OF_OLD: Self = Self(1);
 
     pub(super) fn once(at: Timestamp) -> Self {
         let minute = at.0.div_euclid(MINUTE).clamp(0, i64::from(u32::MAX >> 1) - 1);
@@ -34,6 +36,11 @@ impl Repeat {
     pub(super) fn clamp(self, latest: Timestamp) -> Self {
         let latest = Self::once(latest);
         if self == Self::NEVER || self.0 >> 1 < latest.0 >> 1 { self } else { latest }
+    }
+
+    /// Whether at most one minute showed it, which is that of `at` or a later one.
+    pub(super) fn is_one_since(self, at: Timestamp) -> bool {
+        self == Self::NEVER || !self.is_repeated() && self.0 >> 1 >= Self::once(at).0 >> 1
     }
 
     /// Whether two minutes showed it. Facts of older versions, which kept no minutes, count so.

@@ -37,7 +37,9 @@ pub(super) fn bridges(
 ) -> Vec<(u32, Vec<u32>)> {
     let mut found = Vec::new();
     for (_, places) in shared {
-        let is_lease = |i: &u32| cards.get(*i).is_some_and(|c| silent.contains(&c.key.mac));
+        let is_lease = |i: &u32| {
+            cards.get(*i).is_some_and(|c| silent.contains(&c.key.mac) && c.facts.signs.has(Sign::DhcpAck))
+        };
         let (leases, seen): (Vec<u32>, Vec<u32>) = places.iter().copied().partition(is_lease);
         let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
         let sends = |i: &u32| {
@@ -49,7 +51,12 @@ pub(super) fn bridges(
         let began = lease.lease_began().map(|at| at.plus(-MINUTE));
         let since = |i: &u32| cards.get(*i).is_some_and(|c| Some(c.facts.first_seen) >= began);
         let certain = caution.is_short || lease.is_seen_twice();
-        let seen: Vec<u32> = seen.into_iter().filter(sends).filter(|i| certain || since(i)).collect();
+        let strays = |i: &u32| {
+            let late = |c: &Bound<'_>| began.is_some_and(|at| caution.is_late(c.facts.first_seen, at));
+            cards.get(*i).is_some_and(|c| c.passing && late(c))
+        };
+        let seen = seen.into_iter().filter(|i| sends(i) && (certain || since(i)) && !strays(i));
+        let seen: Vec<u32> = seen.collect();
         if !seen.is_empty() {
             found.push((leased, seen));
         }
@@ -74,9 +81,15 @@ pub(super) fn ports(
     let mut devices: BTreeMap<MacAddr, Vec<u32>> = BTreeMap::new();
     for (_, places) in shared {
         let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
-        let (own, ports): (Vec<u32>, Vec<u32>) =
-            proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
-        let Some(device) = own.first().or_else(|| ports.first()).copied() else { continue };
+        let is_port = |i: &u32| {
+            let used = cards.get(*i).is_some_and(|c| c.facts.shows_use(caution.is_short));
+            let proofs = proofs(i).difference(Sign::MANAGEMENT);
+            proofs.is_empty() || (proofs == Sign::ArpAsked.into() && !used)
+        };
+        let (ports, own): (Vec<u32>, Vec<u32>) = proven.partition(is_port);
+        let confirmed = |i: &u32| cards.get(*i).is_some_and(|c| caution.confirms(c.facts));
+        let device = own.iter().copied().find(confirmed).or_else(|| cards.lasting(&own));
+        let Some(device) = device.or_else(|| ports.first().copied()) else { continue };
         let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {
             let one_make = || maker.is_some_and(|mac| caution.may_be_one_make(mac, port.key.mac));
@@ -108,7 +121,9 @@ pub(super) fn bonds(
     // Two cards may share many addresses: they are compared once.
     let mut known: BTreeMap<[MacAddr; 2], bool> = BTreeMap::new();
     for (_, places) in shared.iter().filter(|(ip, _)| ip.is_ipv4()) {
-        let proves = |i: &u32| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven);
+        let proves = |i: &u32| {
+            cards.get(*i).is_some_and(|c| c.binding == Binding::Proven && caution.confirms(c.facts))
+        };
         let places: Vec<u32> = places.iter().copied().filter(proves).collect();
         for pair in places.windows(2) {
             let (&[a, b], Some([x, y])) = (pair, pair_of(cards, pair)) else { continue };

@@ -66,6 +66,18 @@ impl Sign {
     /// The signs of a sender whose TTL was looked at (I6).
     pub const UNICAST: Signs = Signs(Self::Near as u32 | Self::Far as u32 | Self::Sixty as u32);
 
+    /// By these a MAC sends from the address as a host of its own. Packets that it may pass on, answers and announcements by
+    /// ARP, and statements about the address are not among them (I8d).
+    pub const OWN_USE: Signs = Signs(
+        Self::ArpAsked as u32
+            | Self::NeighborDiscovery as u32
+            | Self::Announced as u32
+            | Self::Near as u32
+            | Self::RoutingHello as u32
+            | Self::Sixty as u32
+            | Self::LinkScope as u32,
+    );
+
     pub const ALL: [Self; 18] = [
         Self::ArpAsked,
         Self::ArpAnswered,

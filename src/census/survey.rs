@@ -38,7 +38,7 @@ pub struct CouplingLine<'a> {
 
 impl<'a> CouplingLine<'a> {
     pub(super) fn new(zone: &'a str, coupling: &Bound<'a>, bindings: &Bindings<'a>) -> Self {
-        let Bound { key, facts, binding } = *coupling;
+        let Bound { key, facts, binding, .. } = *coupling;
         let forwards = bindings.forwarding.get(&key.mac).copied();
         let verdict = match binding {
             Binding::Virtual => Verdict::Virtual,

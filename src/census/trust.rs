@@ -79,6 +79,8 @@ pub(super) fn is_confirmed(c: &Coupling) -> bool {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Grounds {
     pub(super) first: Timestamp,
+    /// The first time of the kind that came last.
+    last: Timestamp,
     repeated: bool,
     kinds: u8,
 }
@@ -86,7 +88,7 @@ pub(super) struct Grounds {
 impl Grounds {
     /// Facts of one kind, which is a bit.
     pub(super) const fn new(first: Timestamp, repeated: bool, kinds: u8) -> Self {
-        Self { first, repeated, kinds }
+        Self { first, last: first, repeated, kinds }
     }
 
     /// Facts that were heard in `windows` from `first` on.
@@ -105,12 +107,13 @@ impl Grounds {
     #[must_use]
     pub(super) fn and(self, other: Self) -> Self {
         let repeated = self.repeated || other.repeated || !same_minute(self.first, other.first);
-        Self::new(self.first.min(other.first), repeated, self.kinds | other.kinds)
+        let (first, last) = (self.first.min(other.first), self.last.max(other.last));
+        Self { first, last, repeated, kinds: self.kinds | other.kinds }
     }
 
-    /// Whether they are facts of two minutes, or of two independent kinds.
-    pub(super) const fn suffice(self) -> bool {
-        self.repeated || self.kinds.count_ones() > 1
+    /// Whether they are facts of two minutes, or of two independent kinds: one frame may show several kinds.
+    pub(super) fn suffice(self) -> bool {
+        self.repeated || self.kinds.count_ones() > 1 && self.first != self.last
     }
 }
 

@@ -1,6 +1,9 @@
 //! What somebody with a port, or a packet path across the link, can do to a count by forged frames (I15): a zone that was
 //! watched for three hours, with and without the attack, and what a person is told.
 
+mod matrix;
+mod street;
+
 use etherparse::PacketBuilder;
 use netcensus::census::{FindingKind, Policy, Verdict};
 
