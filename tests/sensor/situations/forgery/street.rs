@@ -99,7 +99,7 @@ pub(super) struct Victim {
 pub(super) fn victims() -> Vec<Victim> {
     let four = |name, hosts: &[Host]| {
         let own = hosts.iter().map(|h| h.ip.into()).collect();
-        Victim { name, mac: hosts[0].mac, own }
+        Victim { name, mac: hosts.first().unwrap().mac, own }
     };
     let with = |name, host: Host, v6: &[[u16; 8]]| {
         let own = v6.iter().map(|ip| IpAddr::from(Ipv6Addr::from(*ip))).collect();
