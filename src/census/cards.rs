@@ -104,8 +104,12 @@ impl<'b, 'a> Cards<'b, 'a> {
         let v4 =
             || members.iter().filter_map(|i| Some((*i, self.get(*i)?))).filter(|(_, c)| c.key.ip.is_ipv4());
         let leased = |(i, c): (u32, &Bound<'_>)| Some((c.facts.leased_at()?, c.key, i));
-        let lasting = v4().filter(|(_, c)| !c.passing);
-        let Some((lease, _, successor)) = lasting.filter_map(leased).max() else { return Vec::new() };
+        let newest = v4().filter_map(leased).max();
+        // A lease that one minute shows may be forged: it succeeds none that was heard since.
+        let lasting = v4().filter(|(_, c)| !c.passing).filter_map(leased).max();
+        let is_heard =
+            |&(_, _, i): &(_, _, u32)| self.get(i).map(|c| c.facts.last_seen) > newest.map(|n| n.0);
+        let Some((lease, _, successor)) = lasting.filter(is_heard).or(newest) else { return Vec::new() };
         let booted = station
             .and_then(|s| s.evidence.iter().filter(|e| e.field == Field::DhcpBoot).map(|e| e.at).min());
         let given = v4().filter_map(|(_, c)| c.facts.lease_began());
