@@ -83,7 +83,8 @@ pub(super) struct Bound<'a> {
     pub(super) key: CouplingKey,
     pub(super) facts: &'a Coupling,
     pub(super) binding: Binding,
-    /// Whether one minute shows it, long after its card was known: it may be forged, and owns nothing (I15b).
+    /// Whether one minute and one kind of frames show it, long after its card was known: it may be forged, and owns nothing
+    /// (I15b).
     pub(super) passing: bool,
 }
 
@@ -219,12 +220,13 @@ fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
     }
 }
 
-/// Marks the couplings that one minute shows, long after the first of their cards' couplings.
+/// Marks the couplings that one minute and one kind of frames show, long after the first of their cards' other couplings.
 fn mark_passing(couplings: &mut [Bound<'_>], grace: i64) {
     for card in couplings.chunk_by_mut(|a, b| a.key.mac == b.key.mac) {
-        let first = card.iter().map(|c| c.facts.first_seen).min().unwrap_or_default();
+        let lasting = card.iter().filter(|c| c.facts.is_firm());
+        let Some(first) = lasting.map(|c| c.facts.first_seen).min() else { continue };
         for c in card {
-            c.passing = !c.facts.is_seen_twice() && c.facts.first_seen.since(first) >= grace;
+            c.passing = !c.facts.is_firm() && c.facts.first_seen.since(first) >= grace;
         }
     }
 }

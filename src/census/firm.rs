@@ -16,6 +16,21 @@ impl Coupling {
         !same_minute(self.first_seen, self.last_seen)
     }
 
+    /// Whether frames of two independent kinds show it (I15b), which one frame is not: its ARP or neighbour discovery, its
+    /// packets, a lease.
+    pub(super) fn is_of_two_kinds(&self) -> bool {
+        let resolution = Sign::ARP.with(Sign::NeighborDiscovery);
+        let packets = Sign::OWN_USE.difference(resolution);
+        let kinds = [resolution, packets, Sign::DhcpAck.into()];
+        self.first_seen != self.last_seen
+            && kinds.into_iter().filter(|kind| self.signs.any(*kind)).count() > 1
+    }
+
+    /// Whether it was seen in two clock minutes, or by two kinds of frames.
+    pub(super) fn is_firm(&self) -> bool {
+        self.is_seen_twice() || self.is_of_two_kinds()
+    }
+
     /// Whether it shows one of [`Sign::Near`], [`Sign::Far`] and [`Sign::Ttl128`] firmly: in two clock minutes, or as long
     /// as all that is known of it is from one minute. One frame says nothing against what a coupling showed before (I15b),
     /// unless the zone `is_short`.
@@ -31,7 +46,9 @@ impl Coupling {
 
     /// Whether it shows firmly, as [`Self::shows`] says it, that the MAC uses the address itself (I8d).
     pub(super) fn shows_use(&self, is_short: bool) -> bool {
-        let is_firm = is_short || self.used().is_repeated() || !self.is_seen_twice();
+        let asked = self.signs.has(Sign::ArpAsked);
+        let two_kinds = asked && self.signs.any(Sign::OWN_USE.without(Sign::ArpAsked));
+        let is_firm = is_short || two_kinds || self.used().is_repeated() || !self.is_seen_twice();
         self.signs.any(Sign::OWN_USE) && is_firm
     }
 
@@ -49,7 +66,9 @@ impl Coupling {
         let strays = |grace| {
             let late = self.first_seen == began && self.last_seen.since(began) >= grace;
             let is_late = |minutes: Repeat| minutes.is_one_since(began.plus(grace));
-            late && [self.used(), self.far_in].into_iter().all(is_late) && self.proven_in.count() <= 2
+            // Leases are proofs, too, and answers have no minutes of their own.
+            let answers = self.signs.any(Sign::ARP.without(Sign::ArpAsked)) && self.proven_in.count() > 2;
+            late && !answers && [self.used(), self.far_in].into_iter().all(is_late)
         };
         !own || grace.is_some_and(strays)
     }
@@ -94,6 +113,23 @@ mod tests {
             assert!(seen(&[(5, used)]).shows_use(false), "all that is known of it");
         }
         assert!(!seen(&[(0, Sign::ArpAnswered), (5, Sign::DhcpAck), (6, Sign::DhcpAck)]).shows_use(false));
+    }
+
+    #[test]
+    fn i15b_two_kinds_of_frames_show_a_coupling_and_one_frame_of_two_kinds_does_not() {
+        let at = |second: i64, signs: Signs| Coupling::new(Timestamp(second * 1_000_000_000), signs);
+        let both = |a: Signs, b: Signs| {
+            let mut one = at(1, a);
+            one.merge(&at(3, b));
+            one
+        };
+        let (asked, near, lease) = (Sign::ArpAsked.into(), Sign::Near.into(), Sign::DhcpAck.into());
+        for (a, b) in [(asked, near), (near, lease), (lease, asked)] {
+            assert!(both(a, b).is_of_two_kinds() && both(a, b).is_firm());
+            assert!(!at(1, a.union(b)).is_of_two_kinds(), "an ACK that its client sends itself, say");
+            assert!(!both(a, a).is_firm(), "one kind in one minute");
+        }
+        assert!(!both(asked, Sign::ArpAnswered.into()).is_of_two_kinds());
     }
 
     #[test]

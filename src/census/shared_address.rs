@@ -11,7 +11,7 @@ use super::cards::Cards;
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
-use super::sign::Sign;
+use super::sign::{Sign, Signs};
 use super::time::MINUTE;
 use super::trust::Caution;
 
@@ -83,12 +83,22 @@ pub(super) fn ports(
         let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
         let is_port = |i: &u32| {
             let used = cards.get(*i).is_some_and(|c| c.facts.shows_use(caution.is_short));
+            let states = proofs(i).any(Sign::MANAGEMENT);
             let proofs = proofs(i).difference(Sign::MANAGEMENT);
-            proofs.is_empty() || (proofs == Sign::ArpAsked.into() && !used)
+            let weak =
+                if states { Signs::from(Sign::ArpAsked).with(Sign::DhcpAck) } else { Sign::ArpAsked.into() };
+            proofs.is_empty() || proofs.difference(weak).is_empty() && !used
         };
         let (ports, own): (Vec<u32>, Vec<u32>) = proven.partition(is_port);
-        let confirmed = |i: &u32| cards.get(*i).is_some_and(|c| caution.confirms(c.facts));
-        let device = own.iter().copied().find(confirmed).or_else(|| cards.lasting(&own));
+        let (stated, plain): (Vec<u32>, Vec<u32>) =
+            own.into_iter().partition(|i| proofs(i).any(Sign::MANAGEMENT));
+        // The minutes of a port's proofs may be those of its statements.
+        let confirmed = |i: &u32| {
+            let is_used = |c: &Bound<'_>| plain.contains(i) || c.facts.used().is_repeated();
+            cards.get(*i).is_some_and(|c| caution.confirms(c.facts) && (caution.is_short || is_used(c)))
+        };
+        let device = plain.iter().chain(&stated).copied().find(confirmed);
+        let device = device.or_else(|| cards.lasting(&plain)).or_else(|| cards.lasting(&stated));
         let Some(device) = device.or_else(|| ports.first().copied()) else { continue };
         let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {

@@ -57,6 +57,10 @@ impl Sign {
             | Self::ArpAnnounced as u32,
     );
 
+    /// What a card says of the address by ARP.
+    pub const ARP: Signs =
+        Signs(Self::ArpAsked as u32 | Self::ArpAnswered as u32 | Self::ArpAnnounced as u32);
+
     /// A card's own statement to its neighbours that an address manages it (I8f).
     pub const MANAGEMENT: Signs = Signs(Self::LldpManagement as u32 | Self::CdpManagement as u32);
 

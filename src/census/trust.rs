@@ -67,11 +67,12 @@ pub(super) fn is_leased<'c>(
 }
 
 /// Whether a coupling's proof is more than one frame: it was proven in two minutes, or packets were seen from a leased
-/// address, or from a proven one in two minutes.
+/// address, or from a proven one in two minutes. An ACK that its client sends itself is one frame.
 pub(super) fn is_confirmed(c: &Coupling) -> bool {
     let packets = Sign::UNICAST.with(Sign::LinkScope);
     c.is_proven_twice()
-        || c.signs.any(packets) && (c.signs.has(Sign::DhcpAck) || c.is_seen_twice())
+        || c.signs.any(packets)
+            && (c.signs.has(Sign::DhcpAck) && c.first_seen != c.last_seen || c.is_seen_twice())
         || c.signs.has(Sign::Announced) && c.is_seen_twice()
 }
 
@@ -127,6 +128,7 @@ pub(super) fn is_unconfirmed(c: &Coupling) -> bool {
         .with(Sign::NeighborDiscovery);
     let weak = pairs.union(packets).union(Sign::BY_OTHERS).with(Sign::Ttl128);
     let answered = c.signs.any(packets) && c.signs.has(Sign::Addressed);
-    let lone_lease = c.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
+    let is_lone = c.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
+    let lone_lease = c.signs.has(Sign::DhcpAck) && (is_lone || c.first_seen == c.last_seen);
     (c.signs.difference(weak).is_empty() && !answered) || lone_lease
 }

@@ -110,6 +110,9 @@ const KINDS: &[Kind] = &[
         let body = dhcp::teach(FORGER.mac, FORGER.ip, v.ip, [255, 255, 255, 0], v.ip);
         s.udp(v, ALL, (67, 68), 64, &body);
     }),
+    Kind::Four("DHCP ACK of the victim for itself", |s, v| {
+        s.udp(v, ALL, (67, 68), 64, &dhcp::ack(v.mac, v.ip, v.ip, [0; 4]));
+    }),
     Kind::Four("OSPF hello", ospf),
     Kind::Four("VRRP", vrrp),
     Kind::Four("RIP", |s, v| {
