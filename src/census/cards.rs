@@ -140,7 +140,9 @@ impl<'b, 'a> Cards<'b, 'a> {
     pub(super) fn proxied(&self, members: &[u32], is_short: bool) -> Option<Belonging> {
         let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts, is_short));
         let (others, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
-        let owner = self.lasting(&own).filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()))?;
+        // If it has no other, that belongs to its MAC all the same: a join within one MAC needs no second fact (I15b).
+        let owner = self.lasting(&own).or_else(|| own.first().copied());
+        let owner = owner.filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()))?;
         (!others.is_empty()).then_some(Belonging { owner, others })
     }
 

@@ -99,6 +99,8 @@ pub(super) fn ports(
         };
         let device = plain.iter().chain(&stated).copied().find(confirmed);
         let device = device.or_else(|| cards.lasting(&plain)).or_else(|| cards.lasting(&stated));
+        // With a proof of whatever MAC, a management address is two independent kinds of facts (I15b).
+        let device = device.or_else(|| plain.first().copied());
         let Some(device) = device.or_else(|| ports.first().copied()) else { continue };
         let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {
