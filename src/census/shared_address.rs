@@ -90,18 +90,17 @@ pub(super) fn ports(
             proofs.is_empty() || proofs.difference(weak).is_empty() && !used
         };
         let (ports, own): (Vec<u32>, Vec<u32>) = proven.partition(is_port);
-        let (stated, plain): (Vec<u32>, Vec<u32>) =
-            own.into_iter().partition(|i| proofs(i).any(Sign::MANAGEMENT));
         // The minutes of a port's proofs may be those of its statements.
-        let confirmed = |i: &u32| {
-            let is_used = |c: &Bound<'_>| plain.contains(i) || c.facts.used().is_repeated();
-            cards.get(*i).is_some_and(|c| caution.confirms(c.facts) && (caution.is_short || is_used(c)))
+        let confirmed = |c: &Bound<'_>, is_stated: bool| {
+            caution.confirms(c.facts) && (caution.is_short || !is_stated || c.facts.used().is_repeated())
         };
-        let device = plain.iter().chain(&stated).copied().find(confirmed);
-        let device = device.or_else(|| cards.lasting(&plain)).or_else(|| cards.lasting(&stated));
         // With a proof of whatever MAC, a management address is two independent kinds of facts (I15b).
-        let device = device.or_else(|| plain.first().copied());
-        let Some(device) = device.or_else(|| ports.first().copied()) else { continue };
+        let rank = |i: &u32| {
+            let is_stated = proofs(i).any(Sign::MANAGEMENT);
+            cards.get(*i).map(|c| (!confirmed(c, is_stated), c.passing, is_stated))
+        };
+        let device = own.into_iter().min_by_key(rank).or_else(|| ports.first().copied());
+        let Some(device) = device else { continue };
         let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {
             let one_make = || maker.is_some_and(|mac| caution.may_be_one_make(mac, port.key.mac));

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::inventory::{Patience, Revision, View as Inventory};
 use super::leaves::{Leaves, corrupt};
-use super::{App, May, Refusal, aside};
+use super::{App, May, Refusal, aside, freshness};
 use crate::census::{Category, CouplingKey, DeviceId, MacAddr, Timestamp, Verdict};
 use crate::plan::permission::View;
 use crate::plan::store::{Snapshot, SnapshotError, StoreError};
@@ -240,23 +240,21 @@ pub async fn shortly(
     view: &Arc<Inventory>,
 ) -> Result<Option<Arc<Differences>>, Refusal> {
     let Some(snapshot) = before(app, may, view).await? else { return Ok(None) };
-    let known = app.differences.compared(may.id(), snapshot.hash, view, app.now());
-    let older = match known {
-        Some((found, true)) => return Ok(Some(found)),
-        other => other.map(|(older, _)| older),
-    };
-    let wait = app.brevity().filter(|_| older.is_some());
-    Ok(made_shortly(app, may.id(), snapshot, view, wait.unwrap_or(SHORTLY)).await?.or(older))
+    match app.differences.compared(may.id(), snapshot.hash, view, app.now()) {
+        Some((found, true)) => Ok(Some(found)),
+        older => made_shortly(app, may.id(), snapshot, view, older.map(|(older, _)| older)).await,
+    }
 }
 
-/// A new comparison, if it is made in that time. If not, it is made all the same, for a later answer.
+/// A new comparison, or else `older` if it takes more than a moment. Then it is made all the same, for a later answer.
 async fn made_shortly(
     app: &App,
     subscription: &SubscriptionId,
     snapshot: Snapshot,
     view: &Arc<Inventory>,
-    wait: Duration,
+    older: Option<Arc<Differences>>,
 ) -> Result<Option<Arc<Differences>>, Refusal> {
+    let wait = app.brevity().filter(|_| older.is_some()).unwrap_or(SHORTLY);
     let (service, subscription, of) = (app.clone(), subscription.clone(), Arc::clone(view));
     let making = tokio::spawn(async move { compare(&service, &subscription, snapshot, of).await });
     let made = match app.settings.patience == Patience::ENDLESS {
@@ -266,13 +264,13 @@ async fn made_shortly(
     match made {
         Ok(Ok(made)) => made.map(Some),
         Ok(Err(error)) => Err(Refusal::Defect(format!("a comparison failed: {error}"))),
-        Err(_) => Ok(None),
+        Err(_) => Ok(older),
     }
 }
 
 /// What changed between the end of a sealed day and `as_of`, or the service's default instant. Without a day, since the
-/// newest one before. A reader gets the comparison of a moment ago, if there is one with the same day and the newest takes more
-/// than a moment: it tells its own instant.
+/// newest one before. If the newest takes more than a moment, a reader of the present gets the comparison of a moment ago with
+/// the same day, which tells its own instant, and a page gets the one of its instant before, marked as an older one.
 pub async fn since(
     app: &App,
     may: &May<View>,
@@ -289,14 +287,20 @@ pub async fn since(
     };
     let older = match app.differences.compared(may.id(), snapshot.hash, &view, app.now()) {
         Some((found, true)) => return Ok((found, view)),
-        older => older.map(|(older, _)| older),
+        older => older.map(|(older, _)| older).filter(|_| as_of.is_none() || app.brevity().is_some()),
     };
-    if let Some(older) = older {
-        let wait = app.brevity().unwrap_or(SHORTLY);
-        let made = made_shortly(app, may.id(), snapshot, &view, wait).await?;
-        return Ok((made.unwrap_or(older), view));
-    }
-    Ok((compare(app, may.id(), snapshot, Arc::clone(&view)).await?, view))
+    let found = match older {
+        None => compare(app, may.id(), snapshot, Arc::clone(&view)).await?,
+        Some(older) => {
+            let made = made_shortly(app, may.id(), snapshot, &view, Some(Arc::clone(&older))).await?;
+            let found = made.unwrap_or_else(|| Arc::clone(&older));
+            if as_of.is_some() && Arc::ptr_eq(&found, &older) {
+                freshness::note_older(view.as_of, view.made_at, app.now());
+            }
+            found
+        }
+    };
+    Ok((found, view))
 }
 
 /// The newest snapshot of a day that ends before the instant of a view.
