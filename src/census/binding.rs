@@ -83,8 +83,8 @@ pub(super) struct Bound<'a> {
     pub(super) key: CouplingKey,
     pub(super) facts: &'a Coupling,
     pub(super) binding: Binding,
-    /// Whether one minute and one kind of frames show it, long after its card was known: it may be forged, and owns nothing
-    /// (I15b).
+    /// Whether one minute and one kind of frames show it, long before or after what else shows its card: it may be forged, and
+    /// owns nothing (I15b).
     pub(super) passing: bool,
 }
 
@@ -187,9 +187,12 @@ impl<'a> Bindings<'a> {
         u32::try_from(place).ok()
     }
 
-    /// The first frame of a card's couplings that belong to devices.
-    pub(super) fn first_of(&self, mac: MacAddr) -> Option<Timestamp> {
-        self.of(mac).filter(|c| c.binding.is_local()).map(|c| c.facts.first_seen).min()
+    /// The first frame of a card's couplings that belong to devices. What anybody stated of the card once makes it known
+    /// only if nothing else does (I15b), or if it `is_client` of a bridge.
+    pub(super) fn first_of(&self, mac: MacAddr, is_client: bool) -> Option<Timestamp> {
+        let local = self.of(mac).filter(|c| c.binding.is_local());
+        let by_others = |c: &Bound<'_>| !is_client && c.facts.is_stated_once();
+        local.map(|c| (by_others(c), c.facts.first_seen)).min().map(|(_, first)| first)
     }
 
     /// The first frame of any of a card's couplings.
@@ -220,13 +223,14 @@ fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
     }
 }
 
-/// Marks the couplings that one minute and one kind of frames show, long after the first of their cards' other couplings.
+/// Marks the couplings that one minute and one kind of frames show, long after the first of their cards' other couplings or
+/// long before it.
 fn mark_passing(couplings: &mut [Bound<'_>], grace: i64) {
     for card in couplings.chunk_by_mut(|a, b| a.key.mac == b.key.mac) {
         let lasting = card.iter().filter(|c| c.facts.is_firm());
         let Some(first) = lasting.map(|c| c.facts.first_seen).min() else { continue };
         for c in card {
-            c.passing = !c.facts.is_firm() && c.facts.first_seen.since(first) >= grace;
+            c.passing = !c.facts.is_firm() && c.facts.first_seen.since(first).saturating_abs() >= grace;
         }
     }
 }
@@ -471,13 +475,15 @@ fn only_of<'c>(card: impl Iterator<Item = &'c Bound<'c>> + Clone, proofs: &Proof
 /// from exactly one private address with an initial TTL, and no other MAC proves that. `card` has one MAC's addresses of
 /// one family.
 fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
-    let lasting = || card.iter().filter(|c| !c.passing);
-    if lasting().any(|c| c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))) {
+    let mut lasting = card.iter().filter(|c| proofs.is_short || c.facts.is_firm() && !c.passing);
+    if lasting.any(|c| c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))) {
         return None;
     }
     let mut near = card.iter().filter(|c| {
         let lasts = proofs.is_short || c.facts.is_seen_twice();
-        let own = is_private(c.key.ip) && c.facts.shows(Sign::Near, proofs.is_short) && !c.has(Sign::Carried);
+        // A packet in a tunnel takes no address from a router that uses it (I15b).
+        let is_carried = c.has(Sign::Carried) && (proofs.is_short || !c.facts.near_in.is_repeated());
+        let own = is_private(c.key.ip) && c.facts.shows(Sign::Near, proofs.is_short) && !is_carried;
         c.binding == Binding::Inferred && own && lasts
     });
     let (only, more) = (near.next()?, near.next());

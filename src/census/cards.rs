@@ -9,7 +9,7 @@ use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::on_link::OnLink;
-use super::sign::{Sign, Signs};
+use super::sign::Sign;
 use super::station::Station;
 use super::stretches::Clock;
 use super::time::{MINUTE, Timestamp};
@@ -165,10 +165,9 @@ impl<'b, 'a> Cards<'b, 'a> {
 /// Whether a MAC only answers for an address or announces it, and never uses it as a source itself (I8d). Packets whose TTL
 /// a router has lowered are passed on, and what a message states about an address that was answered for before does not use it.
 fn is_only_answered(c: &Coupling, is_short: bool) -> bool {
-    let answers = Signs::from(Sign::ArpAnswered).with(Sign::ArpAnnounced);
     // Facts of older versions say no more.
     let sourced = c.signs.has(Sign::Sourced) && !c.signs.any(Sign::UNICAST.with(Sign::LinkScope));
     let leased = c.lease_began().is_some_and(|at| is_short || at.since(c.first_seen) < MINUTE);
     let named = leased || c.signs.any(Sign::MANAGEMENT) && (is_short || !c.is_seen_twice());
-    c.signs.any(answers) && !c.shows_use(is_short) && !named && !sourced
+    c.signs.any(Sign::ANSWERS) && !c.shows_use(is_short) && !named && !sourced
 }

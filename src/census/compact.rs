@@ -56,37 +56,44 @@ impl From<OptionalTime> for Option<i64> {
     }
 }
 
-/// The smallest [`VLANS`] ids, sorted. Unused places hold 0, which is not a valid id.
+/// The smallest [`VLANS`] ids, sorted, each in 12 bits. Unused places hold 0, which is not a valid id.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(from = "Vec<u16>", into = "Vec<u16>")]
-pub(super) struct VlanSet([u16; VLANS]);
+pub(super) struct VlanSet([[u8; 3]; VLANS / 2]);
+
+/// The largest id (IEEE 802.1Q).
+const LARGEST: u16 = 0xfff;
 
 impl VlanSet {
-    pub(super) fn ids(&self) -> &[u16] {
-        let end = self.0.iter().position(|id| *id == 0).unwrap_or(VLANS);
-        self.0.get(..end).unwrap_or_default()
+    pub(super) fn ids(&self) -> impl Iterator<Item = u16> {
+        let pair = |[a, b, c]: [u8; 3]| {
+            let (a, b, c) = (u16::from(a), u16::from(b), u16::from(c));
+            [a << 4 | b >> 4, b << 8 & LARGEST | c]
+        };
+        self.0.into_iter().flat_map(pair).take_while(|id| *id != 0)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.ids().is_empty()
+        self.0 == [[0; 3]; VLANS / 2]
     }
 
+    /// Adds an id; others than those from 1 to 4095 are none. Returns whether the set changed.
     pub(super) fn add(&mut self, id: u16) -> bool {
+        if id == 0 || id > LARGEST || self.ids().any(|known| known == id) {
+            return false;
+        }
         let before = *self;
-        if id != 0 && !self.ids().contains(&id) {
-            let place = self.ids().partition_point(|known| *known < id);
-            if let Some(tail) = self.0.get_mut(place..).filter(|tail| !tail.is_empty()) {
-                tail.rotate_right(1);
-                if let Some(slot) = tail.first_mut() {
-                    *slot = id;
-                }
+        let mut ids: Vec<u16> = self.ids().chain([id]).collect();
+        ids.sort_unstable();
+        ids.resize(VLANS, 0);
+        for (pair, slot) in ids.chunks_exact(2).zip(&mut self.0) {
+            if let [a, b] = pair {
+                let [high, low] = a.to_be_bytes();
+                let [top, last] = b.to_be_bytes();
+                *slot = [high << 4 | low >> 4, low << 4 | top, last];
             }
         }
         before != *self
-    }
-
-    pub(super) fn normalise(&mut self) {
-        *self = Self::from(self.ids().to_vec());
     }
 }
 
@@ -102,6 +109,6 @@ impl From<Vec<u16>> for VlanSet {
 
 impl From<VlanSet> for Vec<u16> {
     fn from(set: VlanSet) -> Self {
-        set.ids().to_vec()
+        set.ids().collect()
     }
 }

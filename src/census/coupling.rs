@@ -89,6 +89,9 @@ pub struct Coupling {
     /// The minutes with any of [`Sign::OWN_USE`]. Facts of older versions lack them: see [`Self::used`].
     #[serde(rename = "oi", default, skip_serializing_if = "Repeat::is_never")]
     pub(super) used_in: Repeat,
+    /// The minutes with any of [`Sign::ANSWERS`]. Facts of older versions lack them: see [`Self::answered`].
+    #[serde(rename = "ai", default, skip_serializing_if = "Repeat::is_never")]
+    pub(super) answered_in: Repeat,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
     /// What frames from the address said.
@@ -97,7 +100,7 @@ pub struct Coupling {
 }
 
 /// The signs whose minutes are kept.
-const TIMED: Signs = Sign::UNICAST.with(Sign::Ttl128).union(Sign::OWN_USE);
+const TIMED: Signs = Sign::UNICAST.with(Sign::Ttl128).union(Sign::OWN_USE).union(Sign::ANSWERS);
 
 const fn twice() -> Windows {
     Windows::TWICE
@@ -120,6 +123,7 @@ impl Coupling {
             far_in: Repeat::NEVER,
             ttl128_in: Repeat::NEVER,
             used_in: Repeat::NEVER,
+            answered_in: Repeat::NEVER,
             vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
         };
@@ -149,8 +153,8 @@ impl Coupling {
     }
 
     /// The VLAN ids of its inner and outer tags, sorted; at most `VLANS`.
-    pub fn vlans(&self) -> &[u16] {
-        self.vlans.ids()
+    pub fn vlans(&self) -> Vec<u16> {
+        self.vlans.ids().collect()
     }
 
     /// Records frames from `first` to `last`, each with all of `signs`, in one window of ten minutes. Returns whether
@@ -168,6 +172,7 @@ impl Coupling {
             }
         }
         self.used_in = if signs.any(Sign::OWN_USE) { self.used() } else { self.used_in };
+        self.answered_in = if signs.any(Sign::ANSWERS) { self.answered() } else { self.answered_in };
         self.signs = self.signs.union(signs);
         if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
             self.prove(first, sign, Windows::ONCE);
@@ -190,12 +195,13 @@ impl Coupling {
         before != self.shown()
     }
 
-    fn repeats(&mut self) -> [(Signs, &mut Repeat); 4] {
+    fn repeats(&mut self) -> [(Signs, &mut Repeat); 5] {
         [
             (Sign::Near.into(), &mut self.near_in),
             (Sign::Far.into(), &mut self.far_in),
             (Sign::Ttl128.into(), &mut self.ttl128_in),
             (Sign::OWN_USE, &mut self.used_in),
+            (Sign::ANSWERS, &mut self.answered_in),
         ]
     }
 
@@ -236,8 +242,8 @@ impl Coupling {
         (self.first_seen, self.signs, proof, self.repeated(), self.announced_at, self.leased_at)
     }
 
-    const fn repeated(&self) -> [Repeat; 4] {
-        [self.near_in, self.far_in, self.ttl128_in, self.used_in]
+    const fn repeated(&self) -> [Repeat; 5] {
+        [self.near_in, self.far_in, self.ttl128_in, self.used_in, self.answered_in]
     }
 
     /// Records a VLAN id; returns whether the set changed.
@@ -262,6 +268,9 @@ impl Coupling {
         if !(self.used_in.is_never() && other.used_in.is_never()) {
             self.used_in = self.used().join(other.used());
         }
+        if !(self.answered_in.is_never() && other.answered_in.is_never()) {
+            self.answered_in = self.answered().join(other.answered());
+        }
         self.signs = self.signs.union(other.signs);
         if let Some(proof) = other.proof() {
             self.prove(proof.at, proof.sign, other.proven_in);
@@ -272,8 +281,8 @@ impl Coupling {
         self.announced_at = self.announced_at.earliest(other.announced_at);
         self.leased_at = self.leased_at.newest(other.leased_at);
         let mut changed = before != (self.last_seen, self.days, self.shown());
-        for vlan in other.vlans() {
-            changed |= self.tag(*vlan);
+        for vlan in other.vlans.ids() {
+            changed |= self.tag(vlan);
         }
         self.evidence.merge(&other.evidence) || changed
     }
@@ -453,7 +462,6 @@ impl Coupling {
             Some(proof) => self.proven_by = proof.sign.into(),
             None => (self.proven_at, self.proven_by) = (OptionalTime::NEVER, Signs::default()),
         }
-        self.vlans.normalise();
         self.evidence.normalise();
     }
 }

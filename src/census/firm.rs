@@ -66,9 +66,7 @@ impl Coupling {
         let strays = |grace| {
             let late = self.first_seen == began && self.last_seen.since(began) >= grace;
             let is_late = |minutes: Repeat| minutes.is_one_since(began.plus(grace));
-            // Leases are proofs, too, and answers have no minutes of their own.
-            let answers = self.signs.any(Sign::ARP.without(Sign::ArpAsked)) && self.proven_in.count() > 2;
-            late && !answers && [self.used(), self.far_in].into_iter().all(is_late)
+            late && [self.used(), self.answered(), self.far_in].into_iter().all(is_late)
         };
         !own || grace.is_some_and(strays)
     }
@@ -77,6 +75,18 @@ impl Coupling {
     pub(super) fn used(&self) -> Repeat {
         let is_old = self.used_in.is_never() && self.signs.any(Sign::OWN_USE);
         if is_old { Repeat::OF_OLD } else { self.used_in }
+    }
+
+    /// The minutes with any of [`Sign::ANSWERS`], as [`Self::used`] has them.
+    pub(super) fn answered(&self) -> Repeat {
+        let is_old = self.answered_in.is_never() && self.signs.any(Sign::ANSWERS);
+        if is_old { Repeat::OF_OLD } else { self.answered_in }
+    }
+
+    /// Whether one minute shows it, by nothing but what anybody may state of a card: a lease or a management address.
+    pub(super) fn is_stated_once(&self) -> bool {
+        let stated = Sign::MANAGEMENT.with(Sign::DhcpAck).union(Sign::BY_OTHERS);
+        self.signs.difference(stated).is_empty() && !self.is_seen_twice()
     }
 
     /// Whether it shows packets of others and nothing else: a router had lowered their TTLs in two clock minutes. By itself,
@@ -130,6 +140,18 @@ mod tests {
             assert!(!both(a, a).is_firm(), "one kind in one minute");
         }
         assert!(!both(asked, Sign::ArpAnswered.into()).is_of_two_kinds());
+    }
+
+    #[test]
+    fn i15b_one_answer_gives_no_voice_to_a_client_that_renews_its_lease_and_two_do() {
+        let leased = [(0, Sign::DhcpAck), (60, Sign::DhcpAck), (120, Sign::DhcpAck)];
+        let with = |answers: &[(i64, Sign)]| seen(&[&leased[..], answers].concat());
+        assert!(with(&[]).is_mute(Some(10 * MINUTE)));
+        for answered in [Sign::ArpAnswered, Sign::ArpAnnounced] {
+            assert!(with(&[(90, answered)]).is_mute(Some(10 * MINUTE)));
+            assert!(!with(&[(90, answered), (91, answered)]).is_mute(Some(10 * MINUTE)));
+            assert!(!with(&[(1, answered)]).is_mute(Some(10 * MINUTE)), "as soon as it had the lease");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::decisions::ZoneDecisions;
 use super::graph::Graph;
 use super::inventory::Zone;
 use super::join::{Join, JoinReason};
+use super::mac::MacAddr;
 use super::member::Part;
 use super::stretches::Clock;
 use super::ties::ToldJoin;
@@ -35,6 +36,10 @@ pub(super) struct Identities {
     bridged: HashSet<u32>,
     /// Places of couplings by which a card claims to be the port of another device, and is not (I15b).
     pub(super) unaccepted: Vec<u32>,
+    /// Places of couplings by which a card that was known for long became the port of another device (I15d).
+    pub(super) late_ports: Vec<u32>,
+    /// The cards whose frames a bridge sends (I8g).
+    clients: HashSet<MacAddr>,
     /// Joins by identifiers that a person should look at (I15).
     pub(super) told: Vec<ToldJoin>,
 }
@@ -81,8 +86,8 @@ impl Identities {
         for (leased, seen) in &bridges {
             graph.join_group(std::iter::once(*leased).chain(seen.iter().copied()), JoinReason::Bridge);
         }
-        let mut unaccepted = Vec::new();
-        for port in shared_address::ports(&cards, &shared, caution, &mut unaccepted) {
+        let (mut unaccepted, mut late_ports) = (Vec::new(), Vec::new());
+        for port in shared_address::ports(&cards, &shared, caution, &mut unaccepted, &mut late_ports) {
             graph.join_group(port, JoinReason::Port);
         }
         for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding, caution) {
@@ -96,7 +101,9 @@ impl Identities {
         ties::join_names(&mut graph, zone, &own, clock, caution, &mut told);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
-        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, unaccepted, told }
+        let clients = bridges.iter().filter_map(|(leased, _)| Some(cards.get(*leased)?.key.mac)).collect();
+        let joins = graph.joins;
+        Self { members, starts, joins, superseded, proxied, bridged, unaccepted, late_ports, clients, told }
     }
 
     /// The number of devices.
@@ -116,6 +123,11 @@ impl Identities {
     /// Whether the MAC of the coupling at `place` has moved to another address (I8b).
     pub(super) fn is_superseded(&self, place: u32) -> bool {
         self.superseded.contains(&place)
+    }
+
+    /// Whether a bridge sends the card's frames (I8g).
+    pub(super) fn is_client(&self, mac: MacAddr) -> bool {
+        self.clients.contains(&mac)
     }
 
     /// Places of the couplings whose MAC is a bridge's (I8g).

@@ -89,7 +89,7 @@ pub(super) fn unconfirmed(
     let first_of = |mac: MacAddr| match eldest.get() {
         Some((known, first)) if known == mac => first,
         _ => {
-            let first = bindings.first_of(mac);
+            let first = bindings.first_of(mac, identities.is_client(mac));
             eldest.set(Some((mac, first)));
             first
         }
@@ -104,7 +104,7 @@ pub(super) fn unconfirmed(
         // What a card says below IP is of the address that it had first.
         let is_silent = |c: &Bound<'_>| {
             !zone.stations.contains_key(&c.key.mac)
-                || first_of(c.key.mac).is_some_and(|first| c.facts.first_seen > first)
+                || first_of(c.key.mac).is_some_and(|first| c.facts.first_seen != first)
         };
         // Anybody can send a packet in the name of a card that is known.
         let is_late = |c: &Bound<'_>| {

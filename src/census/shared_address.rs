@@ -8,6 +8,7 @@ use foldhash::HashSet;
 use super::address::is_link_local;
 use super::binding::{Binding, Bound, Forwards};
 use super::cards::Cards;
+use super::coupling::Coupling;
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
@@ -44,7 +45,11 @@ pub(super) fn bridges(
         let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
         let sends = |i: &u32| {
             let own = Sign::PROOFS.difference(Sign::MANAGEMENT).without(Sign::DhcpAck).with(Sign::Sourced);
-            cards.get(*i).is_some_and(|c| c.facts.signs.any(own) && !c.facts.signs.has(Sign::DhcpAck))
+            // What used the address long before its lease sends from it all the same: the ACK may be forged (I15b).
+            let leased = |c: &Coupling| {
+                c.lease_began().is_some_and(|at| caution.is_short || !caution.is_late(at, c.first_seen))
+            };
+            cards.get(*i).is_some_and(|c| c.facts.signs.any(own) && !leased(c.facts))
         };
         let Some((leased, lease)) = newest.and_then(|i| Some((i, cards.get(i)?.facts))) else { continue };
         // One ACK takes no address from a host that already used it (I15b).
@@ -68,12 +73,14 @@ pub(super) fn bridges(
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
 ///
 /// A card that has other addresses must say so in two minutes, and be of the device's make. Else its coupling with the
-/// address is not a device either, as nobody uses the address from it (I15b): these are in `unaccepted`.
+/// address is not a device either, as nobody uses the address from it (I15b): these are in `unaccepted`. Those are in `late`
+/// that say so long after they were known, each with its address.
 pub(super) fn ports(
     cards: &Cards<'_, '_>,
     shared: &Shared,
     caution: &Caution<'_>,
     unaccepted: &mut Vec<u32>,
+    late: &mut Vec<u32>,
 ) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
@@ -109,7 +116,13 @@ pub(super) fn ports(
         };
         for place in ports.into_iter().filter(|port| *port != device) {
             match cards.get(place) {
-                Some(port) if says_so(port) => devices.entry(port.key.mac).or_default().push(device),
+                Some(port) if says_so(port) => {
+                    let known = cards.facts(port.key.mac).map(|c| c.facts.first_seen).min();
+                    late.extend(
+                        known.is_some_and(|at| caution.is_late(port.facts.first_seen, at)).then_some(place),
+                    );
+                    devices.entry(port.key.mac).or_default().push(device);
+                }
                 _ => unaccepted.push(place),
             }
         }

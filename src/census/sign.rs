@@ -61,6 +61,9 @@ impl Sign {
     pub const ARP: Signs =
         Signs(Self::ArpAsked as u32 | Self::ArpAnswered as u32 | Self::ArpAnnounced as u32);
 
+    /// By these a card may speak of another's address as well as of its own (I8d).
+    pub const ANSWERS: Signs = Signs(Self::ArpAnswered as u32 | Self::ArpAnnounced as u32);
+
     /// A card's own statement to its neighbours that an address manages it (I8f).
     pub const MANAGEMENT: Signs = Signs(Self::LldpManagement as u32 | Self::CdpManagement as u32);
 

@@ -247,11 +247,11 @@ struct Streamed<'s, 'a> {
 impl Serialize for Streamed<'_, '_> {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         #[derive(Serialize)]
-        struct Coupling<'m> {
+        struct Coupling {
             mac: MacAddr,
             ip: std::net::IpAddr,
             binding: Binding,
-            vlan: &'m [u16],
+            vlan: Vec<u16>,
             #[serde(with = "rfc3339")]
             first_seen: Timestamp,
             #[serde(with = "rfc3339")]

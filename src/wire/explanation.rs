@@ -328,7 +328,7 @@ impl LineAnswer {
                 ip: line.key.ip,
                 binding: line.binding,
                 state: None,
-                vlan: line.facts.vlans().to_vec(),
+                vlan: line.facts.vlans(),
                 first_seen: line.facts.first_seen,
                 last_seen: line.facts.last_seen,
                 signs: shown.signs(),

@@ -120,6 +120,10 @@ pub(in crate::census) fn claims(
         };
         out.push(finding.between(join.first, join.last));
     }
+    for port in identities.late_ports.iter().filter_map(|i| bindings.couplings.get(*i as usize)) {
+        let known = bindings.known_since(port.key.mac).unwrap_or(port.facts.first_seen);
+        out.push(Finding::port_late(zone, port.key, known, port.facts.first_seen));
+    }
     for prefix in &bindings.on_link.doubted {
         out.push(Finding::prefix_held(zone, *prefix));
     }

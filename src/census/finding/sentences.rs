@@ -212,6 +212,20 @@ impl Finding {
             .between(since, since)
     }
 
+    /// The card of `port` was `known`, and says since `since` that the address manages it, which is another device's (I15d).
+    pub fn port_late(zone: &str, port: CouplingKey, known: Timestamp, since: Timestamp) -> Self {
+        let CouplingKey { mac, ip } = port;
+        let sentence = format!(
+            "{mac} counts as a port of the device at {ip}, but first said so at {since}; it has been known since {known} \
+             (I15)"
+        );
+        let advice = "if it is not a port of that device, split it: somebody sends frames in its name, so find the switch \
+                      port that they come from";
+        Self::new(FindingKind::ClaimLate, zone, &format!("{mac} port {ip}"), sentence, advice)
+            .about(Subjects::default().macs([mac]).addresses([ip]))
+            .between(since, since)
+    }
+
     /// A mask was sent in one minute only, so that `prefix` does not count as on-link yet (I15b).
     pub fn prefix_held(zone: &str, prefix: Prefix) -> Self {
         let sentence = format!(

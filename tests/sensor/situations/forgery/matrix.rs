@@ -28,6 +28,13 @@ fn client(site: &mut Site, from: Host, kind: u8, says: &Client) {
     site.udp(Host { mac: from.mac, ip: [0; 4] }, ALL, (68, 67), 64, &body);
 }
 
+/// Carries a packet of `source` by IP in IP.
+fn tunnels(site: &mut Site, from: Host, source: Ip) {
+    let head = [0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0];
+    let inner = [&head[..], &source, &ASKER.ip, &[0x1f, 0x90, 0x1f, 0x90, 0, 8, 0, 0]].concat();
+    ip_packet(site, from, FORGER, 64, 4, &inner);
+}
+
 /// A camera, as the cards with that name say it.
 fn camera_says(name: &str, ip: Ip) -> Vec<u8> {
     mdns::offer(name, name, ip, &[("_hap._tcp", 80, &["md=Welcome Cam 3", "ci=17"])])
@@ -120,6 +127,9 @@ const KINDS: &[Kind] = &[
         s.udp(v, group(9), (520, 520), 1, &routes);
     }),
     Kind::Four("tunnelled packet", |s, v| ip_packet(s, v, FORGER, 64, 4, &[0x45, 0, 0, 20])),
+    Kind::Four("tunnelled packet of its own", |s, v| tunnels(s, v, v.ip)),
+    Kind::Four("tunnelled packet of a camera", |s, v| tunnels(s, v, CAMERA.ip)),
+    Kind::Four("tunnelled packet from the Internet", |s, v| tunnels(s, v, OUT.ip)),
     Kind::Four("LLDP", |s, v| street::neighbour(s, v.mac, v.mac, b"x", "x", v.ip)),
     Kind::Four("LLDP with another's chassis", shares_chassis),
     Kind::Four("LLDP with a camera's chassis", |s, v| {
@@ -205,9 +215,9 @@ impl Heard {
         Self { facts, calm: billable(&counted), findings: told(counted.findings()) }
     }
 
-    /// How far forged frames move the bill, and whether a finding tells of them.
-    fn moved(&self, forge: impl FnOnce(&mut Site)) -> (i64, bool) {
-        let mut site = Site { now: START + 7_475 * 1_000_000_000, ..Site::default() };
+    /// How far frames that are forged after so many seconds move the bill, and whether a finding tells of them.
+    fn moved(&self, after: i64, forge: impl FnOnce(&mut Site)) -> (i64, bool) {
+        let mut site = Site { now: START + after * 1_000_000_000, ..Site::default() };
         forge(&mut site);
         let mut facts = self.facts.clone();
         facts.merge(&site.zone(1, false));
@@ -249,15 +259,22 @@ const ALLOWED: &[(&str, Ip, &str)] = &[
     ),
 ];
 
-/// Of the cells in which a card takes up a strange address, one in so many is tried.
-const SAMPLED: usize = 29;
+/// When frames are forged, in seconds: soon after the zone's first ten minutes, after two hours, and at the end.
+const AFTER: [i64; 3] = [1_400, USUAL, 10_700];
+const USUAL: i64 = 7_475;
+/// Of the other cells, one in so many is tried.
+const SAMPLED: usize = 61;
 /// One cell in so many is flooded.
 const FLOODED: usize = 23;
 const THREADS: usize = 2;
 
 /// One frame, or many of its kind, in a victim's name.
 struct Cell {
+    /// When, in seconds.
+    after: i64,
     victim: &'static str,
+    /// Whether the victim was silent until then.
+    is_new: bool,
     kind: Kind,
     mac: Mac,
     ip: IpAddr,
@@ -272,18 +289,18 @@ impl Cell {
     fn allows(&self, by: i64) -> bool {
         let left =
             ALLOWED.iter().any(|(victim, ip, _)| *victim == self.victim && IpAddr::from(*ip) == self.ip);
-        let more = self.mac != FORGER.mac && (left || self.victim == street::UNKNOWN);
+        let more = self.mac != FORGER.mac && (left || self.is_new);
         by == 0 || by == 1 && more
     }
 
     fn title(&self) -> String {
         let by = if self.mac == FORGER.mac { " by the forger" } else { "" };
-        format!("{}: {} from {}{by}", self.victim, self.kind.name(), self.ip)
+        format!("{}: {} from {}{by} after {} s", self.victim, self.kind.name(), self.ip, self.after)
     }
 }
 
-/// The cells of the matrix. Of those in which a victim's MAC takes up another address, every so many-th, unless
-/// `FORGERY_EVERY=1` asks for all.
+/// The cells of the matrix: each victim's own addresses after two hours. Of those at other times, and those in which a
+/// victim's MAC takes up another address, every so many-th, unless `FORGERY_EVERY=1` asks for all.
 fn cells() -> Vec<Cell> {
     let step = std::env::var("FORGERY_EVERY").ok().and_then(|n| n.parse().ok()).unwrap_or(SAMPLED);
     let mut cells = Vec::new();
@@ -291,9 +308,13 @@ fn cells() -> Vec<Cell> {
     for victim in street::victims() {
         for (mac, ip) in names(&victim) {
             for kind in KINDS.iter().copied().filter(|kind| kind.is_for(ip)) {
-                strange += usize::from(!victim.own.contains(&ip));
-                if victim.own.contains(&ip) || strange.is_multiple_of(step) {
-                    cells.push(Cell { victim: victim.name, kind, mac, ip });
+                for after in AFTER {
+                    let is_usual = victim.own.contains(&ip) && after == USUAL;
+                    strange += usize::from(!is_usual);
+                    if is_usual || strange.is_multiple_of(step) {
+                        let is_new = after < victim.since;
+                        cells.push(Cell { after, victim: victim.name, is_new, kind, mac, ip });
+                    }
                 }
             }
         }
@@ -318,7 +339,7 @@ fn each(cells: &[Cell], judge: impl Fn(&Heard, &Cell) -> Option<String> + Sync) 
 #[test]
 fn one_forged_frame_of_any_kind_in_any_name_moves_the_bill_by_nothing() {
     each(&cells(), |heard, cell| {
-        let (by, _) = heard.moved(|site| cell.forge(site));
+        let (by, _) = heard.moved(cell.after, |site| cell.forge(site));
         (!cell.allows(by)).then(|| format!("{by:+} {}", cell.title()))
     });
 }
@@ -327,7 +348,7 @@ fn one_forged_frame_of_any_kind_in_any_name_moves_the_bill_by_nothing() {
 fn a_thousand_forged_frames_of_one_kind_move_the_bill_by_at_most_one_or_are_told() {
     let own: Vec<Cell> = cells().into_iter().step_by(FLOODED).collect();
     each(&own, |heard, cell| {
-        let (by, told) = heard.moved(|site| {
+        let (by, told) = heard.moved(cell.after, |site| {
             for _ in 0..1_000 {
                 cell.forge(site);
                 site.now -= 700_000_000;

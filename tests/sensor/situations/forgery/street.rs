@@ -50,6 +50,8 @@ const RENEWED: Host = host([0x0a, 0xcc, 0x8e, 0x31, 4, 96], 96);
 /// A repeater writes its own MAC into the frames of its client.
 const REPEATER: Host = host([0x38, 0x1a, 0x52, 0x31, 4, 0x7a], 122);
 const CLIENT: Host = camera(79);
+/// Its lease is renewed.
+const TENANT: Host = camera(78);
 const BOND: Host = camera(97);
 const BOND_TOO: Host = host([0xac, 0xcc, 0x8e, 0x31, 4, 99], 97);
 /// A switch whose port and whose management have a MAC each.
@@ -74,9 +76,12 @@ const LEAK: Host = at(LEAKING, [192, 168, 49, 1]);
 const OUTSIDE: Host = at(camera(107), [10, 77, 3, 9]);
 /// A card that nobody has heard, with a MAC between those of the bonded cards.
 const STRANGER: Host = camera(98);
-pub(super) const UNKNOWN: &str = "unknown card";
 /// Known by ARP alone.
 const MUTE: Host = camera(108);
+/// Heard in one minute alone, late.
+const BRIEF: Host = camera(112);
+/// A router that only packets show, since shortly.
+const OUTER: Host = host([0x00, 0x1b, 0x54, 0x31, 4, 5], 5);
 /// It asks and answers by ARP.
 const BOTH: Host = camera(109);
 const SIX: Host = camera(110);
@@ -93,18 +98,21 @@ const PUBLIC: [u16; 4] = [0x2a04, 0x4e42, 7, 1];
 pub(super) struct Victim {
     pub(super) name: &'static str,
     pub(super) mac: Mac,
+    /// Until then, in seconds, it is silent.
+    pub(super) since: i64,
     pub(super) own: Vec<IpAddr>,
 }
 
 pub(super) fn victims() -> Vec<Victim> {
     let four = |name, hosts: &[Host]| {
         let own = hosts.iter().map(|h| h.ip.into()).collect();
-        Victim { name, mac: hosts.first().unwrap().mac, own }
+        Victim { name, mac: hosts.first().unwrap().mac, since: 0, own }
     };
     let with = |name, host: Host, v6: &[[u16; 8]]| {
         let own = v6.iter().map(|ip| IpAddr::from(Ipv6Addr::from(*ip))).collect();
-        Victim { name, mac: host.mac, own }
+        Victim { name, mac: host.mac, since: 0, own }
     };
+    let late = |round: i64, victim: Victim| Victim { since: 150 + round * 600, ..victim };
     let mut dual = with("host of both families", SIX, &[six(LINK, 110), six(LOCAL, 110), six(PUBLIC, 110)]);
     dual.own.push(SIX.ip.into());
     vec![
@@ -119,15 +127,17 @@ pub(super) fn victims() -> Vec<Victim> {
         four("sleeping host", &[SLEEPER]),
         four("router", &[GATEWAY]),
         four("router that packets show", &[INNER]),
+        late(12, four("new router that packets show", &[OUTER])),
         four("card with two addresses", &[MULTI, MULTI_TOO]),
         four("card that left a lease", &[MOVED, LEFT]),
         four("card that left its factory's address", &[FACTORY, FROM_FACTORY]),
         four("card that left a self-made address", &[ALONE, SELF_MADE]),
         four("random MAC", &[RANDOM]),
         four("retired random MAC", &[RETIRED]),
-        four("renewed random MAC", &[RENEWED]),
-        four("repeater", &[REPEATER, at(REPEATER, CLIENT.ip)]),
+        late(6, four("renewed random MAC", &[RENEWED])),
+        four("repeater", &[REPEATER, at(REPEATER, CLIENT.ip), at(REPEATER, TENANT.ip)]),
         four("client of a repeater", &[CLIENT]),
+        four("client of a repeater that renews its lease", &[TENANT]),
         four("bonded card", &[BOND]),
         four("other bonded card", &[BOND_TOO]),
         four("managed switch", &[MANAGED]),
@@ -140,11 +150,18 @@ pub(super) fn victims() -> Vec<Victim> {
         four("host with a leaking interface", &[LEAKING, LEAK]),
         four("host that broadcasts show", &[OUTSIDE]),
         four("mute host", &[MUTE]),
+        late(15, four("host that is heard in one minute", &[BRIEF])),
         four("host that asks and answers", &[BOTH]),
         dual,
         with("host of IPv6 alone", SIX_ALONE, &[six(LINK, 111), six(LOCAL, 111)]),
         four("forger", &[FORGER]),
-        four(UNKNOWN, &[at(STRANGER, BOND.ip), at(STRANGER, MANAGED.ip), at(STRANGER, SHY.ip), STRANGER]),
+        late(
+            18,
+            four(
+                "unknown card",
+                &[at(STRANGER, BOND.ip), at(STRANGER, MANAGED.ip), at(STRANGER, SHY.ip), STRANGER],
+            ),
+        ),
     ]
 }
 
@@ -164,7 +181,7 @@ pub(super) fn others() -> Vec<IpAddr> {
         CLIENT.ip,
         OUTSIDE.ip,
         [10, 99, 1, 9],
-        [10, 99, 7, 21],
+        [10, 99, INNER.ip[3], 21],
         [192, 168, 77, 7],
         [169, 254, 9, 9],
         [142, 250, 1, 9],
@@ -254,12 +271,21 @@ fn habits(site: &mut Site, round: i64) {
     } else {
         site.asks(FACTORY).asks(ALONE);
     }
-    site.mdns(RANDOM, &cam(RANDOM, "loft-cam-12")).asks(at(REPEATER, CLIENT.ip));
-    for last in [21, 22, 23, 24] {
-        site.tcp(at(INNER, [10, 99, 7, last]), ASKER, (443, 50_000), 62, b"x");
-        site.tcp(at(INNER, [151, 101, 7, last]), ASKER, (443, 50_000), 52, b"x");
+    site.mdns(RANDOM, &cam(RANDOM, "loft-cam-12"))
+        .asks(at(REPEATER, CLIENT.ip))
+        .asks(at(REPEATER, TENANT.ip));
+    for (router, since) in [(INNER, 0), (OUTER, 12)] {
+        if round >= since {
+            for last in [21, 22, 23, 24] {
+                site.tcp(at(router, [10, 99, router.ip[3], last]), ASKER, (443, 50_000), 62, b"x");
+                site.tcp(at(router, [151, 101, router.ip[3], last]), ASKER, (443, 50_000), 52, b"x");
+            }
+            site.serves(router, 22, b"SSH-2.0-Cisco-1.25\r\n");
+        }
     }
-    site.serves(INNER, 22, b"SSH-2.0-Cisco-1.25\r\n");
+    if round == 15 {
+        site.asks(BRIEF).surfs(BRIEF, 443, b"x");
+    }
     for host in NEIGHBOURS {
         site.surfs(host, 443, b"x");
     }
@@ -284,6 +310,7 @@ pub(super) fn street() -> Site {
         match round {
             0 => {
                 site.leases(CLIENT, Client { through: Some(REPEATER.mac), ..name(b"hall") });
+                site.leases(TENANT, Client { through: Some(REPEATER.mac), ..name(b"attic") });
                 site.leases(LEFT, name(b"gate"));
             }
             3 => {
@@ -291,7 +318,9 @@ pub(super) fn street() -> Site {
             }
             6 => {
                 site.leases(MOVED, name(b"gate"));
+                leased(&mut site, TENANT.mac, TENANT.ip);
             }
+            10 | 15 => leased(&mut site, TENANT.mac, TENANT.ip),
             _ => {}
         }
         habits(&mut site, round);
