@@ -52,6 +52,12 @@ impl Coupling {
         self.signs.any(Sign::OWN_USE) && is_firm
     }
 
+    /// Whether it shows firmly, as [`Self::shows`] says it, that the MAC answers for the address or announces it.
+    pub(super) fn shows_answers(&self, is_short: bool) -> bool {
+        let is_firm = is_short || self.answered().is_repeated() || !self.is_seen_twice();
+        self.signs.any(Sign::ANSWERS) && is_firm
+    }
+
     /// Whether it was proven long after it was known, in one minute.
     pub(super) fn is_proven_late(&self, grace: i64) -> bool {
         let late = self.proven_at.get().is_some_and(|at| at.since(self.first_seen) >= grace);

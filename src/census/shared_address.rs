@@ -89,12 +89,14 @@ pub(super) fn ports(
     for (_, places) in shared {
         let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
         let is_port = |i: &u32| {
-            let used = cards.get(*i).is_some_and(|c| c.facts.shows_use(caution.is_short));
+            let own_use = |c: &Bound<'_>| {
+                c.facts.shows_use(caution.is_short) || c.facts.shows_answers(caution.is_short)
+            };
             let states = proofs(i).any(Sign::MANAGEMENT);
             let proofs = proofs(i).difference(Sign::MANAGEMENT);
-            let weak =
-                if states { Signs::from(Sign::ArpAsked).with(Sign::DhcpAck) } else { Sign::ArpAsked.into() };
-            proofs.is_empty() || proofs.difference(weak).is_empty() && !used
+            let asked = Signs::from(Sign::ArpAsked);
+            let weak = if states { asked.with(Sign::DhcpAck).union(Sign::ANSWERS) } else { asked };
+            proofs.is_empty() || proofs.difference(weak).is_empty() && !cards.get(*i).is_some_and(own_use)
         };
         let (ports, own): (Vec<u32>, Vec<u32>) = proven.partition(is_port);
         // The minutes of a port's proofs may be those of its statements.

@@ -57,6 +57,9 @@ const BOND_TOO: Host = host([0xac, 0xcc, 0x8e, 0x31, 4, 99], 97);
 /// A switch whose port and whose management have a MAC each.
 const MANAGED: Host = host([0x00, 0x9c, 0x02, 0x31, 5, 0x31], 31);
 const PORT: Host = host([0x00, 0x9c, 0x02, 0x31, 5, 0x72], 31);
+/// A switch whose port says nothing but the switch's address, by CDP.
+const QUIET: Host = host([0x00, 0x9c, 0x02, 0x31, 7, 0x35], 35);
+const QUIET_PORT: Host = host([0x00, 0x9c, 0x02, 0x31, 7, 0x72], 35);
 /// Two cards that name one chassis, and have an address each.
 const STACK: Host = host([0x00, 0x9c, 0x02, 0x31, 6, 0x33], 33);
 const STACK_TOO: Host = host([0x00, 0x9c, 0x02, 0x31, 6, 0x34], 34);
@@ -142,6 +145,8 @@ pub(super) fn victims() -> Vec<Victim> {
         four("other bonded card", &[BOND_TOO]),
         four("managed switch", &[MANAGED]),
         four("port of a switch", &[PORT]),
+        four("quiet switch", &[QUIET]),
+        four("port of a quiet switch", &[QUIET_PORT]),
         four("card of a stack", &[STACK]),
         four("other card of a stack", &[STACK_TOO]),
         four("neighbour with a public address", &NEIGHBOURS[..1]),
@@ -241,7 +246,9 @@ fn habits(site: &mut Site, round: i64) {
     for host in [LLDP_CAMERA, BOX, PROXY, MULTI, MULTI_TOO, RANDOM, REPEATER, MANAGED, STACK, STACK_TOO] {
         site.asks(host);
     }
-    for host in [ROAMER, LEAKING, MUTE, SIX, BOND, BOND_TOO] {
+    let quiet = Gear { name: b"quiet", description: "", platform: "ProCurve J9085A", ip: QUIET.ip };
+    site.cdp(QUIET_PORT.mac, &neighbours::cdp(&quiet));
+    for host in [ROAMER, LEAKING, MUTE, SIX, BOND, BOND_TOO, QUIET] {
         site.asks(host);
     }
     neighbour(
