@@ -131,7 +131,7 @@ impl<'a> Bindings<'a> {
         mark_broadcasts(&mut couplings, &on_link);
         for c in &mut couplings {
             // What was long known by other frames is not on the link because one frame says so (I15b).
-            if c.binding == Binding::Proven && !is_short && c.facts.is_proven_late(policy.quarantine_grace) {
+            if c.binding == Binding::Proven && !is_short && c.facts.is_proven_apart(policy.quarantine_grace) {
                 let is_here = on_link.contained(c.key.ip, c.facts.first_seen);
                 c.binding = if is_here { Binding::Proven } else { Binding::Inferred };
             }

@@ -12,7 +12,8 @@ use super::on_link::OnLink;
 use super::sign::Sign;
 use super::station::Station;
 use super::stretches::Clock;
-use super::time::{MINUTE, Timestamp};
+use super::time::Timestamp;
+use super::trust::Caution;
 
 /// The local couplings, card by card.
 pub(super) struct Cards<'b, 'a> {
@@ -112,7 +113,7 @@ impl<'b, 'a> Cards<'b, 'a> {
         let Some((lease, _, successor)) = lasting.filter(is_heard).or(newest) else { return Vec::new() };
         let booted = station
             .and_then(|s| s.evidence.iter().filter(|e| e.field == Field::DhcpBoot).map(|e| e.at).min());
-        let given = v4().filter_map(|(_, c)| c.facts.lease_began());
+        let given = v4().flat_map(|(_, c)| [c.facts.lease_began(), c.facts.leased_at()]).flatten();
         let first_lease = booted.and_then(|at| given.filter(|given| *given >= at).min());
         let left = |c: &Bound<'_>| {
             if c.facts.leased_at().is_some() || is_link_local(c.key.ip) {
@@ -137,8 +138,8 @@ impl<'b, 'a> Cards<'b, 'a> {
 
     /// I8(d): the addresses that the MAC only answers for or announces by ARP, and the lowest IPv4 address that it uses
     /// itself.
-    pub(super) fn proxied(&self, members: &[u32], is_short: bool) -> Option<Belonging> {
-        let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts, is_short));
+    pub(super) fn proxied(&self, members: &[u32], caution: &Caution<'_>) -> Option<Belonging> {
+        let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts, caution));
         let (others, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
         // If it has no other, that belongs to its MAC all the same: a join within one MAC needs no second fact (I15b).
         let owner = self.lasting(&own).or_else(|| own.first().copied());
@@ -148,10 +149,15 @@ impl<'b, 'a> Cards<'b, 'a> {
 
     /// I8(i): the inferred IPv4 addresses outside every known prefix, of a MAC that does not forward, and the lowest IPv4
     /// address that it has proven.
-    pub(super) fn stray(&self, members: &[u32], on_link: &OnLink, is_short: bool) -> Option<Belonging> {
+    pub(super) fn stray(
+        &self,
+        members: &[u32],
+        on_link: &OnLink,
+        caution: &Caution<'_>,
+    ) -> Option<Belonging> {
         let v4 = |i: &u32| self.get(*i).filter(|c| c.key.ip.is_ipv4());
         let proven = |i: &&u32| {
-            let own = |c: &Bound<'_>| c.binding == Binding::Proven && !is_only_answered(c.facts, is_short);
+            let own = |c: &Bound<'_>| c.binding == Binding::Proven && !is_only_answered(c.facts, caution);
             v4(i).is_some_and(|c| own(c) && !c.passing)
         };
         let owner = *members.iter().find(proven)?;
@@ -164,10 +170,11 @@ impl<'b, 'a> Cards<'b, 'a> {
 
 /// Whether a MAC only answers for an address or announces it, and never uses it as a source itself (I8d). Packets whose TTL
 /// a router has lowered are passed on, and what a message states about an address that was answered for before does not use it.
-fn is_only_answered(c: &Coupling, is_short: bool) -> bool {
+fn is_only_answered(c: &Coupling, caution: &Caution<'_>) -> bool {
+    let is_short = caution.is_short;
     // Facts of older versions say no more.
     let sourced = c.signs.has(Sign::Sourced) && !c.signs.any(Sign::UNICAST.with(Sign::LinkScope));
-    let leased = c.lease_began().is_some_and(|at| is_short || at.since(c.first_seen) < MINUTE);
+    let leased = c.is_tenant((!is_short).then_some(caution.grace));
     let named = leased || c.signs.any(Sign::MANAGEMENT) && (is_short || !c.is_seen_twice());
     c.signs.any(Sign::ANSWERS) && !c.shows_use(is_short) && !named && !sourced
 }

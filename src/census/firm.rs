@@ -3,6 +3,7 @@
 use super::coupling::Coupling;
 use super::repeat::Repeat;
 use super::sign::{Sign, Signs};
+use super::time::MINUTE;
 use super::windows::same_minute;
 
 impl Coupling {
@@ -58,10 +59,22 @@ impl Coupling {
         self.signs.any(Sign::ANSWERS) && is_firm
     }
 
-    /// Whether it was proven long after it was known, in one minute.
-    pub(super) fn is_proven_late(&self, grace: i64) -> bool {
-        let late = self.proven_at.get().is_some_and(|at| at.since(self.first_seen) >= grace);
-        late && !self.proven_in.is_repeated()
+    /// Whether it was proven in one minute, long before or after its packets.
+    pub(super) fn is_proven_apart(&self, grace: i64) -> bool {
+        let Some(at) = self.proven_at.get().filter(|_| !self.proven_in.is_repeated()) else { return false };
+        let sent_later = || [self.near_in, self.far_in].iter().all(|sent| sent.is_since(at.plus(grace)));
+        at.since(self.first_seen) >= grace
+            || self.signs.any(Sign::UNICAST) && self.is_seen_twice() && sent_later()
+    }
+
+    /// Whether a lease, and not only answers, shows that the MAC uses the address (I8d): it came first, and it was renewed or
+    /// the answers came soon after it. Without a `grace`, one ACK suffices.
+    pub(super) fn is_tenant(&self, grace: Option<i64>) -> bool {
+        let Some(began) = self.lease_began() else { return false };
+        let Some(grace) = grace else { return true };
+        let renewed = self.leased_at() != Some(began);
+        let first = began.since(self.first_seen) < MINUTE;
+        first && (renewed || !self.answered().is_since(began.plus(grace)))
     }
 
     /// Whether its MAC says nothing by it: nothing but a lease shows it, or beside that one minute, long after the lease
@@ -107,7 +120,6 @@ impl Coupling {
 mod tests {
     use super::*;
     use crate::census::Timestamp;
-    use crate::census::time::MINUTE;
 
     fn seen(frames: &[(i64, Sign)]) -> Coupling {
         let at = |minute: i64| Timestamp(minute * MINUTE);

@@ -71,10 +71,10 @@ impl Identities {
             }
             if bindings.forwarding.contains_key(&mac) {
                 graph.join_all(&own, JoinReason::ForwardingMac);
-            } else if let Some(stray) = cards.stray(&own, &bindings.on_link, caution.is_short) {
+            } else if let Some(stray) = cards.stray(&own, &bindings.on_link, caution) {
                 graph.join_to(&stray.others, stray.owner, JoinReason::StrayAddress);
             }
-            if let Some(proxy) = cards.proxied(&own, caution.is_short) {
+            if let Some(proxy) = cards.proxied(&own, caution) {
                 graph.join_to(&proxy.others, proxy.owner, JoinReason::ProxyArp);
                 proxied.extend(proxy.others);
             }

@@ -38,9 +38,14 @@ impl Repeat {
         if self == Self::NEVER || self.0 >> 1 < latest.0 >> 1 { self } else { latest }
     }
 
+    /// Whether no minute before that of `at` showed it.
+    pub(super) fn is_since(self, at: Timestamp) -> bool {
+        self == Self::NEVER || self.0 >> 1 >= Self::once(at).0 >> 1
+    }
+
     /// Whether at most one minute showed it, which is that of `at` or a later one.
     pub(super) fn is_one_since(self, at: Timestamp) -> bool {
-        self == Self::NEVER || !self.is_repeated() && self.0 >> 1 >= Self::once(at).0 >> 1
+        self == Self::NEVER || !self.is_repeated() && self.is_since(at)
     }
 
     /// Whether two minutes showed it. Facts of older versions, which kept no minutes, count so.
