@@ -107,14 +107,22 @@ pub struct Why {
 
 impl Profile {
     pub fn new(products: &Products, proof: Proof<'_>) -> Self {
-        let named = products.named(proof.vendor, proof.model, proof.os);
+        Self::of(products.named(proof.vendor, proof.model, proof.os), proof.is_proved)
+    }
+
+    /// That of a component, of which the table of components has these names. A banner with a version proves it.
+    pub fn of_component(named: Named) -> Self {
+        Self::of(named, true)
+    }
+
+    fn of(named: Named, is_proved: bool) -> Self {
         let mut schemes: Vec<Arc<Scheme>> = Vec::new();
         for name in &named.keys {
             if !schemes.iter().any(|known| known.id == name.scheme.id) {
                 schemes.push(Arc::clone(&name.scheme));
             }
         }
-        Self { named, is_proved: proof.is_proved, schemes }
+        Self { named, is_proved, schemes }
     }
 
     /// Reads a device's firmware by the schemes of this profile.

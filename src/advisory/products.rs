@@ -29,7 +29,7 @@ pub enum ProductsError {
 }
 
 /// The table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Products {
     rows: Vec<Row>,
     /// Rows by vendor, in lower case.
@@ -200,6 +200,13 @@ impl Products {
 
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
+    }
+
+    /// The schemes by which versions of its products compare.
+    pub(super) fn schemes(&self) -> Vec<Arc<Scheme>> {
+        let all: BTreeMap<&str, &Arc<Scheme>> =
+            self.rows.iter().filter_map(|row| row.scheme.as_ref()).map(|s| (s.id.as_str(), s)).collect();
+        all.into_values().cloned().collect()
     }
 
     /// What the table says about a device of a vendor.

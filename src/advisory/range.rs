@@ -9,7 +9,7 @@ use super::limits::{NAME, cut};
 use super::record::{Bound, Constraint};
 
 /// The most ranges of one text.
-const RANGES: usize = 64;
+pub(super) const RANGES: usize = 64;
 
 /// The versions that a `product_version_range` names.
 pub(super) fn of_range(text: &str) -> Vec<Constraint> {
