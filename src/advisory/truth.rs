@@ -259,3 +259,9 @@ fn the_vulnerabilities_of_models_that_were_held_out_are_said_as_they_are() {
     let faults = score(include_str!("truth_held.toml")).faults;
     assert!(faults.is_empty(), "{faults:#?}");
 }
+
+#[test]
+fn the_vulnerabilities_of_makers_that_no_other_truth_has_are_said_as_they_are() {
+    let faults = score(include_str!("truth_new.toml")).faults;
+    assert!(faults.is_empty(), "{faults:#?}");
+}
