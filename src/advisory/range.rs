@@ -22,6 +22,9 @@ pub(super) fn of_range(text: &str) -> Vec<Constraint> {
     if ALL.is_match(text) {
         return vec![Constraint::All];
     }
+    if BARE.is_match(text) {
+        return vec![Constraint::Is(cut(text, NAME))];
+    }
     if let Some(version) = BEFORE.captures(text).and_then(|c| c.get(1)) {
         let to = Some(Bound { text: cut(version.as_str(), NAME), inclusive: false });
         return vec![Constraint::Range { from: None, to }];
@@ -41,6 +44,7 @@ macro_rules! pattern {
 }
 
 pattern!(ALL, r"(?i)^(?:all(?: versions)?|\*)$");
+pattern!(BARE, r"(?i)^v?[0-9]+(?:\.[0-9]+)+$");
 pattern!(LEAD, r"(?i)^(?:all )?versions?:? *");
 pattern!(
     BEFORE,

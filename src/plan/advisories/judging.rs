@@ -120,7 +120,7 @@ impl Subject {
     }
 
     fn mapping(&self, profile: &Profile) -> Mapping {
-        if !profile.named.keys.is_empty() {
+        if !profile.named.keys.is_empty() && !profile.named.as_it_says {
             Mapping::Mapped
         } else if profile.named.no_source.is_some() {
             Mapping::NoSource
