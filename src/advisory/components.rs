@@ -54,7 +54,7 @@ struct TableSource {
 #[serde(deny_unknown_fields)]
 struct RowSource {
     id: String,
-    #[expect(dead_code, reason = "for whoever reads the table")]
+    #[expect(dead_code, reason = "for people who read the table")]
     title: String,
     fields: Vec<Field>,
     form: String,
