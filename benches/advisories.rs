@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use netcensus::advisory::{Firmware, Products, Verdict, generated};
 use netcensus::census::Timestamp;
-use netcensus::plan::advisories::{AdvisorySet, Subject, import, judge};
+use netcensus::plan::advisories::{AdvisorySet, Subject, Tables, import, judge};
 
 /// The table of the fictitious vendor of the records.
 const TABLE: &str = r#"
@@ -57,8 +57,9 @@ async fn measure(folder: &Path, records: u64, devices: u64) {
     import(&set, &[feed], false, Timestamp(1)).await.unwrap();
     println!("import over the same: {:.1?}, peak {} MiB", begun.elapsed(), peak());
     let open = AdvisorySet::open(&set).await.unwrap().unwrap();
-    let products = Products::parse(TABLE).unwrap();
+    let tables = Tables { products: Products::parse(TABLE).unwrap(), ..Tables::default() };
     let subject = |n: u64| Subject {
+        component: None,
         vendor: "Example".to_owned(),
         model: Some(format!("CAM-{}", n % generated::MODELS)),
         os: None,
@@ -67,7 +68,7 @@ async fn measure(folder: &Path, records: u64, devices: u64) {
     };
     let subjects: Vec<Subject> = (0..devices).map(subject).collect();
     let begun = Instant::now();
-    let results = judge(&open, &products, &subjects).await.unwrap();
+    let results = judge(&open, &tables, &subjects).await.unwrap();
     let took = begun.elapsed();
     let found = results.iter().flat_map(|r| &r.found).filter(|f| f.verdict == Verdict::Affected).count();
     println!("judged: {devices} devices, {found} vulnerabilities: {took:.1?}, peak {} MiB", peak());

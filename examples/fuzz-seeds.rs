@@ -73,6 +73,7 @@ fn main() {
         "0".repeat(64)
     );
     seed("indicator_set", "head", head.as_bytes());
+    advisories(&seed);
     let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
     seed("fingerprints", "recog", recog.as_bytes());
     // The examples of the documentation.
@@ -124,6 +125,54 @@ fn certificates(seed: &impl Fn(&str, &str, &[u8])) {
         }
     })
     .expect("the capture is sound");
+}
+
+/// What advisories, feeds and devices write, and an alert.
+fn advisories(seed: &impl Fn(&str, &str, &[u8])) {
+    for name in ["products", "components"] {
+        let path = format!("config/vulnerabilities/{name}.toml");
+        seed(name, "table", &fs::read(path).expect("it is here"));
+    }
+    // The versions and the ranges that the tests have.
+    for name in ["truth", "truth_held", "truth_new"] {
+        let text = fs::read_to_string(format!("src/advisory/{name}.toml")).expect("it is here");
+        for (n, line) in text.lines().enumerate() {
+            let words: Vec<&str> = line.split('"').skip(1).step_by(2).collect();
+            if line.starts_with("firmware") && n % 3 == 0 {
+                seed(
+                    "versions",
+                    &format!("{name}-{n}"),
+                    [words.concat(), words.concat()].join("\n").as_bytes(),
+                );
+            } else if line.starts_with("csaf") {
+                seed("version_range", &format!("{name}-{n}"), words.last().expect("a range").as_bytes());
+            }
+        }
+    }
+    for (n, text) in
+        ["nginx/1.18.0 (Ubuntu)", "SSH-2.0-OpenSSH_7.4p1", "Apache/2.4.29 OpenSSL/1.1.0g"].iter().enumerate()
+    {
+        seed("components", &format!("banner-{n}"), text.as_bytes());
+    }
+    for (n, text) in
+        ["203.0.113.7", "2001:db8::/32", "evil.example.", "::ffff:203.0.113.7"].iter().enumerate()
+    {
+        seed("indicator", &format!("text-{n}"), text.as_bytes());
+    }
+    for (n, text) in ["CVE-2021-36260", "0123456789abcdef0123456789abcdef"].iter().enumerate() {
+        seed("ids", &format!("text-{n}"), text.as_bytes());
+    }
+    let feed =
+        br#"{"format":"NVD_CVE","vulnerabilities":[{"cve":{"id":"CVE-1999-9001","descriptions":[]}}]}"#;
+    seed("packed_advisories", "plain", feed);
+    seed("packed_advisories", "zstd", &zstd::bulk::compress(feed, 3).expect("memory takes all"));
+    let alert = serde_json::json!({ "id": "0123456789abcdef0123456789abcdef", "rule": "A-SCAN-P", "title": "Port scan",
+        "severity": "high", "object": "10.0.0.10", "first": "2026-11-22T09:00:00Z", "last": "2026-11-22T09:05:00Z",
+        "device": { "id": "0123456789abcdef", "zone": "hq", "ip": "10.0.0.66", "mac": "00:40:8c:01:00:42", "category": "iot",
+            "type": "camera" },
+        "sentence": "It tries ports", "advice": "Look.", "techniques": ["T1046"],
+        "proofs": [{ "sentence": "it opened 16 ports", "first": "2026-11-22T09:00:00Z", "last": "2026-11-22T09:05:00Z" }] });
+    seed("ocsf_event", "alert", alert.to_string().as_bytes());
 }
 
 /// The form that the target `frame` reads.

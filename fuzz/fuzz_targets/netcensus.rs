@@ -15,14 +15,16 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
-use netcensus::advisory::{Cpe, Firmware, Item, Products, Profile, Proof, read};
+use netcensus::advisory::{
+    Components, Cpe, CveId, Firmware, Item, Products, Profile, Proof, check_components, check_range, check_versions, read,
+};
 use netcensus::capture::file;
 use netcensus::census::{Timestamp, VALUE_BYTES, clean};
 use netcensus::check_query;
 use netcensus::classify::{RuleFile, Rules};
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
-use netcensus::security::{Indicators, Labels, Ruleset, compile};
+use netcensus::security::{Alert, AlertId, Indicators, Labels, Ruleset, check_indicator, compile, ocsf};
 use netcensus::sensor::config::Config;
 use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::pipeline::table::Table;
@@ -36,8 +38,9 @@ macro_rules! readers {
 }
 
 readers! {
-    acts, advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, feed, findings_rules,
-    fingerprints, frame, indicator_set, kev, nvd, products, query, rules, stream, upload,
+    acts, advisories, capture, checkpoint, components, config_file, cpe, csaf, cve5, datagram, enrolment, epss, feed,
+    findings_rules, fingerprints, frame, ids, indicator, indicator_set, kev, nvd, ocsf_event, packed_advisories, products, query,
+    rules, stream, upload, version_range, versions,
 }
 
 enum Target {
@@ -294,7 +297,71 @@ fn cpe(data: &[u8]) {
     }
 }
 
-/// The table of products, and versions of the built-in one's schemes.
+/// The range of versions of a CSAF document.
+fn version_range(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data) {
+        check_range(text).expect("the laws of ranges hold");
+    }
+}
+
+/// Two lines as versions of every scheme.
+fn versions(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data) {
+        check_versions(text).expect("the laws of versions hold");
+    }
+}
+
+/// A table of components, and a banner that the built-in one reads.
+fn components(data: &[u8]) {
+    static BUILT_IN: LazyLock<Components> = LazyLock::new(|| Components::built_in().expect("a test rules that out"));
+    if let Ok(text) = str::from_utf8(data) {
+        check_components(&BUILT_IN, text).expect("the laws of components hold");
+        if let Ok(table) = Components::parse(text) {
+            check_components(&table, text).expect("the laws of components hold");
+        }
+    }
+}
+
+/// A file of advisories, compressed: broken by the fuzzer, or by zstd around what the fuzzer made.
+fn packed_advisories(data: &[u8]) {
+    for packed in [data.to_vec(), compressed(data)] {
+        advisories(&packed);
+    }
+}
+
+/// The ids of vulnerabilities and alerts: what is printed is read as the same.
+fn ids(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    if let Ok(id) = text.parse::<CveId>() {
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(CveId::from_number(id.to_number()), Some(id));
+    }
+    if let Ok(id) = text.parse::<AlertId>() {
+        assert_eq!(id.to_string(), text);
+    }
+}
+
+/// One indicator as a feed or a person writes it.
+fn indicator(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data) {
+        check_indicator(text).expect("the laws of indicators hold");
+    }
+}
+
+/// The event of an alert, whose texts come from the network.
+fn ocsf_event(data: &[u8]) {
+    let Ok(alert) = serde_json::from_slice::<Alert>(data) else { return };
+    for status in [ocsf::Status::New, ocsf::Status::InProgress, ocsf::Status::Suppressed, ocsf::Status::Resolved] {
+        let event = ocsf::alert(&alert, status);
+        assert_eq!(event["finding_info"]["uid"], alert.id.to_string());
+        assert_eq!(event["status_id"], status as u8);
+        let line = event.to_string();
+        assert!(!line.contains('\n'), "an event is one line");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&line).expect("it is JSON"), event);
+    }
+}
+
+/// The table of products.
 fn products(data: &[u8]) {
     if let Ok(text) = str::from_utf8(data) {
         let _ = Products::parse(text);

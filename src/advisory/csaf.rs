@@ -246,7 +246,7 @@ fn known(product: &Product, path: &Path<'_>) -> Known {
     let helper = &product.product_identification_helper;
     let mut keys = Vec::new();
     if let Some(name) = name {
-        keys.push(names::name_key(path.vendor, name));
+        keys.extend(names::name_keys(path.vendor, name));
         // Makers write order numbers into names: "CPU 1511-1 PN (6ES7511-1AK02-0AB0)".
         if let Some((short, rest)) = name.split_once('(') {
             keys.push(names::name_key(path.vendor, short));

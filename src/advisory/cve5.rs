@@ -191,7 +191,8 @@ fn best_score(cna: &Container, adp: &[Container]) -> Option<Score> {
 fn groups(affected: &Affected) -> Vec<Group> {
     let mut keys: Vec<String> = Vec::new();
     if !is_nothing(&affected.vendor) && !is_nothing(&affected.product) {
-        keys.push(cut(&names::name_key(&affected.vendor, &affected.product), NAME));
+        let named = names::name_keys(&affected.vendor, &affected.product);
+        keys.extend(named.iter().map(|key| cut(key, NAME)));
     }
     keys.extend(affected.cpes.iter().filter_map(|cpe| names::of_cpe(&cpe.parse::<Cpe>().ok()?)));
     keys.sort();

@@ -107,14 +107,22 @@ pub struct Why {
 
 impl Profile {
     pub fn new(products: &Products, proof: Proof<'_>) -> Self {
-        let named = products.named(proof.vendor, proof.model, proof.os);
+        Self::of(products.named(proof.vendor, proof.model, proof.os), proof.is_proved)
+    }
+
+    /// That of a component, of which the table of components has these names. A banner with a version proves it.
+    pub fn of_component(named: Named) -> Self {
+        Self::of(named, true)
+    }
+
+    fn of(named: Named, is_proved: bool) -> Self {
         let mut schemes: Vec<Arc<Scheme>> = Vec::new();
         for name in &named.keys {
             if !schemes.iter().any(|known| known.id == name.scheme.id) {
                 schemes.push(Arc::clone(&name.scheme));
             }
         }
-        Self { named, is_proved: proof.is_proved, schemes }
+        Self { named, is_proved, schemes }
     }
 
     /// Reads a device's firmware by the schemes of this profile.
@@ -319,8 +327,10 @@ impl ReadyLeaf<'_> {
             Firmware::Unknown if status == Status::Affected => return Verdict::ModelOnly,
             Firmware::Unknown => return Verdict::NoMatch,
             Firmware::Contradictory => None,
-            Firmware::Said(_) => {
-                firmware.versions.get(self.slot).and_then(Option::as_ref).map(|v| self.place(v))
+            Firmware::Said(text) => {
+                let version = firmware.versions.get(self.slot).and_then(Option::as_ref);
+                let place = version.map(|v| self.place(v)).filter(|place| *place != Place::Unknown);
+                place.or_else(|| self.same_text(text))
             }
         };
         match (status, place.unwrap_or(Place::Unknown)) {
@@ -332,6 +342,18 @@ impl ReadyLeaf<'_> {
             (Status::Fixed, Place::Within) => Verdict::Fixed,
             (Status::NotAffected, Place::Within) => Verdict::NotAffected,
             _ => Verdict::NoMatch,
+        }
+    }
+
+    /// Where a version is to a range that names it letter by letter, whatever its scheme: that is not an order.
+    fn same_text(&self, device: &str) -> Option<Place> {
+        let device = spelled(device);
+        match &self.criterion.versions {
+            Constraint::Is(text) => (spelled(text) == device).then_some(Place::Within),
+            Constraint::Range { to: Some(to), .. } if spelled(&to.text) == device => {
+                Some(if to.inclusive { Place::Within } else { Place::After })
+            }
+            _ => None,
         }
     }
 
@@ -351,4 +373,11 @@ impl ReadyLeaf<'_> {
             _ => Place::Unknown,
         }
     }
+}
+
+/// A version as texts of devices and records are compared: small letters, without the `v` before its first digit.
+fn spelled(text: &str) -> String {
+    let text = text.trim().to_lowercase();
+    let bare = text.strip_prefix('v').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    bare.unwrap_or(&text).to_owned()
 }

@@ -7,11 +7,14 @@
 //!    cannot be read as a whole is an error.
 //! 2. [`Products`] (`config/vulnerabilities/products.toml`) says under which names advisories know a device, and by which
 //!    [`Scheme`] its versions compare. A device that no row names is *not mapped*.
+//!    [`Components`] (`config/vulnerabilities/components.toml`) does so for the software that banners name.
 //! 3. `Profile::judge` compares a record with a device's firmware; [`conclude`] decides between several sources.
 //!
 //! Nothing is guessed. A version text that does not fit its scheme wholly, a condition on a second product that the device
 //! does not prove, and a sentence instead of a version make the answer *undecided*, which is not shown as a vulnerability.
 
+mod check;
+mod components;
 mod cpe;
 mod csaf;
 mod cve5;
@@ -44,6 +47,9 @@ mod tests;
 #[cfg(test)]
 mod truth;
 
+#[doc(hidden)]
+pub use check::{check_components, check_range, check_versions};
+pub use components::{Component, Components};
 pub use cpe::{Attribute, Cpe, Part};
 pub use epss::Epss;
 pub use error::{BadRecord, ReadError};

@@ -22,6 +22,17 @@ pub(super) fn name_key(vendor: &str, product: &str) -> String {
     format!("name/{}/{}", plain(vendor), plain(product))
 }
 
+/// The keys of a product that a document names in words: by the whole name, and by what stands behind the name of a family
+/// or of the maker, if that is how a model looks: `Liebert RDU101`.
+pub(super) fn name_keys(vendor: &str, product: &str) -> Vec<String> {
+    let is_model = |word: &str| {
+        word.len() >= 5 && word.contains(char::is_alphabetic) && word.contains(|c: char| c.is_ascii_digit())
+    };
+    let rest = product.trim().split_once(' ').map(|(_, rest)| rest.trim());
+    let model = rest.filter(|rest| rest.split(' ').next().is_some_and(is_model));
+    std::iter::once(product).chain(model).map(|name| name_key(vendor, name)).collect()
+}
+
 /// The key of an order number.
 pub(super) fn order_key(vendor: &str, number: &str) -> Option<String> {
     let number: String =

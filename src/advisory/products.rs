@@ -16,6 +16,8 @@ use super::scheme::{Scheme, SchemeSource};
 
 /// The table that is compiled in.
 const BUILT_IN: &str = include_str!("../../config/vulnerabilities/products.toml");
+/// The vendor of rows that are about all of whom no other row says anything.
+const ANY: &str = "*";
 /// Memory of one compiled pattern.
 const PATTERN_BYTES: usize = 1 << 20;
 
@@ -29,11 +31,13 @@ pub enum ProductsError {
 }
 
 /// The table.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Products {
     rows: Vec<Row>,
-    /// Rows by vendor, in lower case.
+    /// Rows by vendor, in lower case; those of [`ANY`] are for vendors of whom no other row says anything.
     of_vendor: HashMap<String, Vec<usize>>,
+    /// What advisories call vendors, by vendor in lower case.
+    known_as: HashMap<String, Vec<String>>,
     schemes: usize,
     tests: usize,
 }
@@ -47,6 +51,8 @@ pub struct Named {
     pub from: Vec<SmolStr>,
     /// Why no advisory is to be expected, if the table says so.
     pub no_source: Option<SmolStr>,
+    /// Whether no row is about the vendor's product, so that it is looked for as the vendor and the device call it.
+    pub as_it_says: bool,
 }
 
 /// One name of a product in advisories.
@@ -71,6 +77,8 @@ struct Row {
     orders: Vec<String>,
     from: Vec<SmolStr>,
     no_source: Option<SmolStr>,
+    /// Whether products are looked for in every spelling.
+    spells: bool,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +86,17 @@ struct Row {
 struct TableSource {
     schema: u32,
     scheme: Vec<SchemeSource>,
+    #[serde(default)]
+    maker: Vec<MakerSource>,
     product: Vec<RowSource>,
+}
+
+/// What advisories call a vendor, for `{vendor}`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MakerSource {
+    vendor: Vec<String>,
+    known_as: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -142,7 +160,16 @@ impl Products {
             tests += entry.tests.len();
             schemes.insert(entry.id.clone(), Arc::new(scheme));
         }
-        let mut table = Self { rows: Vec::new(), of_vendor: HashMap::new(), schemes: schemes.len(), tests };
+        let mut table = Self { schemes: schemes.len(), tests, ..Self::default() };
+        for maker in &source.maker {
+            for vendor in &maker.vendor {
+                table
+                    .known_as
+                    .entry(vendor.to_lowercase())
+                    .or_default()
+                    .extend(maker.known_as.iter().cloned());
+            }
+        }
         for entry in &source.product {
             let row = Row::compile(entry, &schemes).map_err(|why| bad(&entry.id, why))?;
             if table.rows.iter().any(|known| known.id == row.id) {
@@ -202,15 +229,68 @@ impl Products {
         self.rows.is_empty()
     }
 
+    /// The schemes by which versions of its products compare.
+    pub(super) fn schemes(&self) -> Vec<Arc<Scheme>> {
+        let all: BTreeMap<&str, &Arc<Scheme>> =
+            self.rows.iter().filter_map(|row| row.scheme.as_ref()).map(|s| (s.id.as_str(), s)).collect();
+        all.into_values().cloned().collect()
+    }
+
     /// What the table says about a device of a vendor.
     pub fn named(&self, vendor: &str, model: Option<&str>, os: Option<&str>) -> Named {
         let mut named = Named::default();
-        let rows = self.of_vendor.get(&vendor.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
-        for row in rows.iter().filter_map(|place| self.rows.get(*place)) {
-            row.add(vendor, model.unwrap_or_default(), os.unwrap_or_default(), &mut named);
+        let spellings = self.spellings(vendor);
+        let (model, os) = (model.unwrap_or_default(), os.unwrap_or_default());
+        let rows = |vendor: &str| {
+            let places = self.of_vendor.get(vendor).map(Vec::as_slice).unwrap_or_default();
+            places.iter().filter_map(|place| self.rows.get(*place))
+        };
+        for row in rows(&vendor.to_lowercase()) {
+            row.add(&spellings, model, os, &mut named);
+        }
+        if named.keys.is_empty() && named.no_source.is_none() && !vendor.is_empty() {
+            for row in rows(ANY) {
+                row.add(&spellings, without_maker(model, vendor), os, &mut named);
+                named.as_it_says = true;
+            }
         }
         named
     }
+}
+
+impl Products {
+    /// How advisories may write a vendor: as people do, without what stands between the words, with lines there, and as the
+    /// table says.
+    fn spellings(&self, vendor: &str) -> Vec<String> {
+        let lower = latin(&vendor.to_lowercase());
+        let joined: String = lower.chars().filter(|c| !c.is_whitespace()).collect();
+        let words: Vec<&str> =
+            lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+        let own = [joined, words.join("-"), lower.clone()];
+        let mut all: Vec<String> = Vec::with_capacity(own.len());
+        let known_as = self.known_as.get(&vendor.to_lowercase()).into_iter().flatten().cloned();
+        for spelling in own.into_iter().chain(known_as) {
+            if !all.contains(&spelling) {
+                all.push(spelling);
+            }
+        }
+        all
+    }
+}
+
+/// The text without umlauts, which the names of advisories do not have.
+fn latin(text: &str) -> String {
+    text.replace('ä', "ae").replace('ö', "oe").replace('ü', "ue").replace('ß', "ss")
+}
+
+/// A model without the maker's name before it.
+fn without_maker<'m>(model: &'m str, vendor: &str) -> &'m str {
+    let first = vendor.split_whitespace().next().unwrap_or(vendor);
+    let begins = |maker: &str| {
+        let (head, rest) = model.split_at_checked(maker.len())?;
+        head.eq_ignore_ascii_case(maker).then_some(rest.strip_prefix(' ')?.trim_start())
+    };
+    begins(vendor).or_else(|| begins(first)).filter(|rest| !rest.is_empty()).unwrap_or(model)
 }
 
 impl Name {
@@ -248,6 +328,7 @@ impl Row {
             orders: source.orders.clone(),
             from: source.from.iter().map(SmolStr::new).collect(),
             no_source: source.no_source.as_ref().map(SmolStr::new),
+            spells: source.vendor.iter().any(|vendor| vendor == ANY),
         };
         let has_names = !(row.cpe.is_empty() && row.names.is_empty() && row.orders.is_empty());
         if row.model.is_none() && row.os.is_none() {
@@ -264,7 +345,7 @@ impl Row {
     }
 
     /// Adds what the row says about a device, if it is about it.
-    fn add(&self, vendor: &str, model: &str, os: &str, named: &mut Named) {
+    fn add(&self, vendors: &[String], model: &str, os: &str, named: &mut Named) {
         let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
         if !fits(&self.model, model) || !fits(&self.os, os) {
             return;
@@ -273,21 +354,39 @@ impl Row {
         named.from.extend(self.from.iter().cloned());
         named.no_source = named.no_source.take().or_else(|| self.no_source.clone());
         let Some(scheme) = &self.scheme else { return };
-        let filled = |text: &String| {
-            let maker: String = vendor.chars().filter(|c| !c.is_whitespace()).collect();
-            fill(&text.replace("{vendor}", &maker.to_lowercase()), captures.as_ref())
+        let filled = |text: &String| -> Vec<String> {
+            let with = |vendor: &String| fill(&text.replace("{vendor}", vendor), captures.as_ref());
+            let needed =
+                if text.contains("{vendor}") { vendors } else { vendors.get(..1).unwrap_or_default() };
+            needed.iter().filter_map(with).collect()
         };
-        let cpe = self.cpe.iter().filter_map(filled).map(|name| match name.split_once('/') {
-            Some(("a", rest)) => rest.split_once('/').map(|(v, p)| names::cpe_key(true, v, &cpe_text(p))),
-            Some((vendor, product)) => Some(names::cpe_key(false, vendor, &cpe_text(product))),
-            None => None,
+        let cpe = self.cpe.iter().flat_map(filled).flat_map(|name| {
+            let key = |app: bool, name: &str| {
+                let (vendor, product) = name.split_once('/')?;
+                let of = |product: String| names::cpe_key(app, vendor, &product);
+                Some(if self.spells {
+                    spelled(product).map(of).collect()
+                } else {
+                    vec![of(cpe_text(product))]
+                })
+            };
+            match name.strip_prefix("a/") {
+                Some(rest) => key(true, rest),
+                None => key(false, &name),
+            }
+            .unwrap_or_default()
         });
-        let words = self.names.iter().filter_map(filled).map(|name| {
+        let cpe = cpe.map(Some);
+        let words = self.names.iter().flat_map(filled).map(|name| {
             let (vendor, product) = name.split_once('/')?;
-            let star = if product.ends_with('*') { "*" } else { "" };
+            let star = match product {
+                _ if product.ends_with(" *") => " *",
+                _ if product.ends_with('*') => "*",
+                _ => "",
+            };
             Some(names::name_key(vendor, product) + star)
         });
-        let orders = self.orders.iter().filter_map(filled).map(|name| {
+        let orders = self.orders.iter().flat_map(filled).map(|name| {
             let (vendor, number) = name.split_once('/')?;
             names::order_key(vendor, number)
         });
@@ -307,6 +406,15 @@ impl Row {
 /// The product part of a CPE name: lower case, and lines for spaces.
 fn cpe_text(text: &str) -> String {
     text.trim().to_lowercase().replace(' ', "_")
+}
+
+/// The ways in which advisories write the name of a model: with lines for spaces and slashes, or without either.
+fn spelled(product: &str) -> impl Iterator<Item = String> {
+    let text = cpe_text(&latin(&product.to_lowercase()));
+    let lines = text.replace('/', "_");
+    let dashes = lines.replace('_', "-");
+    let joined = text.replace(['_', '/'], "");
+    [text, lines, dashes, joined].into_iter()
 }
 
 /// The text with what the groups of the model's pattern captured; `None` if a group captured nothing.

@@ -9,7 +9,7 @@ use super::limits::{NAME, cut};
 use super::record::{Bound, Constraint};
 
 /// The most ranges of one text.
-const RANGES: usize = 64;
+pub(super) const RANGES: usize = 64;
 
 /// The versions that a `product_version_range` names.
 pub(super) fn of_range(text: &str) -> Vec<Constraint> {
@@ -21,6 +21,9 @@ pub(super) fn of_range(text: &str) -> Vec<Constraint> {
     }
     if ALL.is_match(text) {
         return vec![Constraint::All];
+    }
+    if BARE.is_match(text) {
+        return vec![Constraint::Is(cut(text, NAME))];
     }
     if let Some(version) = BEFORE.captures(text).and_then(|c| c.get(1)) {
         let to = Some(Bound { text: cut(version.as_str(), NAME), inclusive: false });
@@ -41,6 +44,7 @@ macro_rules! pattern {
 }
 
 pattern!(ALL, r"(?i)^(?:all(?: versions)?|\*)$");
+pattern!(BARE, r"(?i)^v?[0-9]+(?:\.[0-9]+)+$");
 pattern!(LEAD, r"(?i)^(?:all )?versions?:? *");
 pattern!(
     BEFORE,

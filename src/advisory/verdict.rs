@@ -23,6 +23,8 @@ pub enum Verdict {
     NotAffected,
     /// Nothing can be said: a version that cannot be compared, or a condition that is not proved.
     Undecided,
+    /// A component of the device is affected, as its banner says. No criterion says so by itself.
+    Component,
     /// Possibly affected: the model is, in some version.
     ModelOnly,
     /// Affected: the maker says that all versions are.
@@ -40,6 +42,7 @@ impl Verdict {
             Self::Fixed => "exact-fixed",
             Self::NotAffected => "not-affected",
             Self::Undecided => "undecided",
+            Self::Component => "component",
             Self::ModelOnly => "model-only",
             Self::AllVersions => "all-versions",
             Self::Affected => "exact-affected",
@@ -54,6 +57,7 @@ impl Verdict {
             Self::Fixed => "fixed",
             Self::NotAffected => "not affected",
             Self::Undecided => "undecided",
+            Self::Component => "a component is affected, by its banner",
             Self::ModelOnly => "possibly affected",
             Self::AllVersions => "affected, like all versions",
             Self::Affected => "affected",

@@ -54,6 +54,8 @@ pub struct Config {
 pub struct VulnerabilitiesConfig {
     /// The file with the set of advisories; empty for a file next to SQLite's.
     pub file: PathBuf,
+    /// Whether advisories about the components that banners name are listed.
+    pub components: bool,
 }
 
 /// `[alerts]`.
@@ -257,6 +259,7 @@ impl Config {
             memory,
             access,
             advisories: self.advisories(),
+            components: self.vulnerabilities.components,
             alert_rules: self.alerts.rules.clone(),
             ..Settings::default()
         })

@@ -41,18 +41,23 @@ pub(super) fn resolvers<'v>(view: &View<'v, '_>, show: &mut impl FnMut(Option<us
     }
 }
 
-/// Shows of each directory whether it admitted a client that sent its password in clear.
+/// Shows of each directory whether it admitted a client that sent its password in clear. If a client also binds otherwise, such
+/// as anonymously, and the directory refused it, nobody knows which of its binds was admitted.
 pub(super) fn directories<'v>(view: &View<'v, '_>, show: &mut impl FnMut(Option<usize>, &'v str, Shown)) {
-    let admitted: BTreeSet<(IpAddr, IpAddr)> = view
-        .conduct
-        .of(DeedKind::Admits)
-        .filter(|(key, _)| key.label == "ldap")
-        .filter_map(|(key, _)| Some((key.doer.ip, key.peer?)))
-        .collect();
+    let answered = |kind: DeedKind| -> BTreeSet<(IpAddr, IpAddr)> {
+        let answers = view.conduct.of(kind).filter(|(key, _)| key.label == "ldap");
+        answers.filter_map(|(key, _)| Some((key.doer.ip, key.peer?))).collect()
+    };
+    let (admitted, refused) = (answered(DeedKind::Admits), answered(DeedKind::Refuses));
+    let otherwise = view.conduct.of(DeedKind::Shows).filter(|(key, _)| key.label == "ldap_binds_otherwise");
+    let otherwise: BTreeSet<(IpAddr, IpAddr)> =
+        otherwise.filter_map(|(key, _)| Some((key.peer?, key.doer.ip))).collect();
     for (key, deed) in view.conduct.of(DeedKind::Shows).filter(|(key, _)| key.label == "ldap_binds") {
-        let Some(server) = key.peer.filter(|server| admitted.contains(&(*server, key.doer.ip))) else {
-            continue;
+        let is_admitted = |server: &IpAddr| {
+            let pair = (*server, key.doer.ip);
+            admitted.contains(&pair) && !(refused.contains(&pair) && otherwise.contains(&pair))
         };
+        let Some(server) = key.peer.filter(is_admitted) else { continue };
         let sentence = format!("it admitted {}, which sent its password in clear", key.doer.ip);
         show(view.at(server), "ldap_clear", Shown { sentence: sentence.into(), ..Shown::of(deed) });
     }

@@ -224,35 +224,36 @@ fn clones(view: &View<'_, '_>, out: &mut Vec<Found>) {
         return;
     }
     let days = view.number("A-CLONE", "days");
+    // A card with several addresses may be several devices. It is told once, of the earliest.
+    let mut earliest: BTreeMap<MacAddr, (Timestamp, CouplingKey, usize)> = BTreeMap::new();
     for (place, device) in view.devices.iter().enumerate() {
-        let mut earliest: BTreeMap<MacAddr, (Timestamp, CouplingKey)> = BTreeMap::new();
-        for m in &device.couplings {
-            let found = (m.facts.first_seen, m.key);
+        for m in device.couplings.iter().filter(|m| cards.contains_key(&m.key.mac)) {
+            let found = (m.facts.first_seen, m.key, place);
             let known = earliest.entry(m.key.mac).or_insert(found);
             *known = found.min(*known);
         }
-        for (mac, (_, doer)) in earliest {
-            let Some(clients) = cards.get(&mac) else { continue };
-            let (rule, sentence, found) = match cloned(clients, days) {
-                Some(found) => ("A-CLONE", "Two devices use its MAC", found),
-                // Any device may have drawn a random MAC.
-                None if mac.is_locally_administered() => continue,
-                None => match became(clients, view.number("A-TYPE", "days")) {
-                    Some(found) => ("A-TYPE", "It became something else", found),
-                    None => continue,
-                },
-            };
-            let (severity, first, last, said) = found;
-            out.push(Found {
-                rule,
-                device: place,
-                doer,
-                object: mac.to_string(),
-                sentence: sentence.to_owned(),
-                proof: Proof { sentence: said, first, last, sample: Vec::new() },
-                severity: Some(severity),
-            });
-        }
+    }
+    for (mac, (_, doer, place)) in earliest {
+        let Some(clients) = cards.get(&mac) else { continue };
+        let (rule, sentence, found) = match cloned(clients, days) {
+            Some(found) => ("A-CLONE", "Two devices use its MAC", found),
+            // Any device may have drawn a random MAC.
+            None if mac.is_locally_administered() => continue,
+            None => match became(clients, view.number("A-TYPE", "days")) {
+                Some(found) => ("A-TYPE", "It became something else", found),
+                None => continue,
+            },
+        };
+        let (severity, first, last, said) = found;
+        out.push(Found {
+            rule,
+            device: place,
+            doer,
+            object: mac.to_string(),
+            sentence: sentence.to_owned(),
+            proof: Proof { sentence: said, first, last, sample: Vec::new() },
+            severity: Some(severity),
+        });
     }
 }
 

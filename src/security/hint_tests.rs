@@ -145,6 +145,18 @@ fn a_directory_that_admits_a_password_in_clear_is_told() {
     let wants_more = shows(admits(binds(net()), CLIENT), "ldap_requires");
     assert_eq!(assessed(wants_more, "R-LDAP"), (0, 1), "it refuses such binds");
     assert_eq!(assessed(shows(net(), "ldap_tls"), "R-LDAP"), (0, 1));
+    let refuses =
+        |net: Net| net.did(SERVER, DeedKind::Refuses, Some(CLIENT), "ldap", 20 * DAY, Some(Thing::Number(2)));
+    let anonymous =
+        |net: Net| net.did(CLIENT, DeedKind::Shows, Some(SERVER), "ldap_binds_otherwise", 20 * DAY, None);
+    let admitted = || admits(binds(net()), CLIENT);
+    assert_eq!(assessed(refuses(admitted()), "R-LDAP"), (1, 0), "a typing error before");
+    assert_eq!(assessed(anonymous(admitted()), "R-LDAP"), (1, 0), "nothing was refused");
+    assert_eq!(
+        assessed(anonymous(refuses(admitted())), "R-LDAP"),
+        (0, 0),
+        "it may have admitted the anonymous bind alone"
+    );
 }
 
 #[test]

@@ -256,6 +256,36 @@ pub(super) fn is_label(label: &str) -> bool {
     label.split_once(':').and_then(|(_, value)| label_of(value)).is_some_and(|known| known == label)
 }
 
+/// Reads a text as an indicator, for the fuzzer and for tests: a set takes what has a label, writes it as that label, and
+/// hits by it; what covers a label are labels.
+///
+/// # Errors
+/// With the law that does not hold.
+pub fn check_indicator(text: &str) -> Result<(), String> {
+    let text = text.trim();
+    let (label, mut set) = (label_of(text), Indicators::default());
+    let put = set.put(text);
+    if (put == Put::Unread) != label.is_none() {
+        return Err(format!("{put:?}, but the label is {label:?}"));
+    }
+    let Some(label) = label else { return Ok(()) };
+    if let Some(other) = covering(&label).iter().find(|other| !is_label(other)) {
+        return Err(format!("{other} covers {label}, and is not a label"));
+    }
+    if put == Put::Added {
+        let value = label.split_once(':').map_or("", |(_, value)| value);
+        let address = value.split_once('/').map_or(value, |(address, _)| address).parse();
+        let hit = address.map_or_else(|_| set.name(value), |ip| set.address(ip));
+        if hit.as_deref() != Some(&label) {
+            return Err(format!("{label} hits {hit:?}"));
+        }
+        if set.into_labels().iter().map(|l| &**l).ne([label.as_str()]) {
+            return Err(format!("{label} is written otherwise"));
+        }
+    }
+    Ok(())
+}
+
 /// The labels of all indicators that hit what a label names: itself, the networks that hold it, the names above it.
 pub fn covering(label: &str) -> Vec<String> {
     let mut all = vec![label.to_owned()];

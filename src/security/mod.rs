@@ -35,5 +35,7 @@ pub use self::compiled::{BadCompiled, COMPILED_BYTES, Compiled, Compiler, Labels
 pub use self::derive::{FeedHolders, derive, indicators_hit};
 pub use self::feed::{BadFeed, FEED_BYTES, FeedReport};
 pub use self::folder::{RulesetError, load};
+#[doc(hidden)]
+pub use self::indicator::check_indicator;
 pub use self::indicator::{INDICATORS, Indicators, LISTED, covering, label_of};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

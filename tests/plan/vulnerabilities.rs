@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use netcensus::census::Timestamp;
+use netcensus::census::{Field, Timestamp};
 use netcensus::plan::advisories;
 use serde_json::{Value, json};
 
@@ -148,10 +148,84 @@ async fn a_new_import_takes_effect_at_once() {
     assert_has(&plan.get("/vulnerabilities/CVE-1999-9001").await, json!({"rejected": true, "devices": []}));
 }
 
+/// A flaw of a web server, in the documented form.
+const COMPONENT: &str = r#"{"format":"NVD_CVE","vulnerabilities":[
+  {"cve":{"id":"CVE-1999-9005","published":"2026-01-01T00:00:00","vulnStatus":"Analyzed",
+    "descriptions":[{"lang":"en","value":"A flaw of a web server."}],
+    "metrics":{"cvssMetricV31":[{"type":"Primary","source":"s","cvssData":{"version":"3.1","baseScore":9.9,"vectorString":"v"}}]},
+    "configurations":[{"nodes":[{"operator":"OR","negate":false,"cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:f5:nginx:*:*:*:*:*:*:*:*","versionEndExcluding":"1.20.1"}]}]}]}},
+  {"cve":{"id":"CVE-1999-9006","vulnStatus":"Analyzed","descriptions":[],
+    "configurations":[{"nodes":[{"operator":"OR","negate":false,"cpeMatch":[{"vulnerable":true,"criteria":"cpe:2.3:a:f5:nginx:-:*:*:*:*:*:*:*"}]}]}]}}]}"#;
+
+#[tokio::test]
+async fn components_of_banners_are_listed_apart_if_the_operator_asks_and_count_nowhere() {
+    let mut plan = Plan::start().await;
+    let sensor = plan.ready().await;
+    let says = |seen: Seen, n: u8, value: &str| {
+        seen.says(&format!("00:40:8c:00:00:0{n}"), &format!("10.0.0.{n}"), Field::HttpServer, value)
+    };
+    let seen = Seen::default()
+        .arp("00:40:8c:00:00:01", "10.0.0.1", "iot-axis")
+        .arp("00:40:8c:00:00:02", "10.0.0.2", "iot-other")
+        .arp("00:40:8c:00:00:03", "10.0.0.3", "computer_mobile-axis");
+    let seen = says(says(says(seen, 1, "nginx/1.18.0 (Ubuntu)"), 2, "nginx/1.20.1"), 3, "nginx/1.18.0");
+    seen.send(&plan, &sensor, 1, "hq").await;
+    let kev = KEV.replace("9001", "9005");
+    imported(&plan, &[FEED, COMPONENT, &kev]).await;
+    let list = "/vulnerabilities?confidence=component";
+    let off = plan.get(list).await;
+    assert_eq!((cves(&off), &off["components"]), (vec![], &json!(false)));
+    let (totals, recommended) =
+        (off["totals"].clone(), plan.get("/recommendations").await["recommendations"].clone());
+    let id = each(&plan.get("/devices?q=10.0.0.1").await["devices"], "id")[0].clone();
+    let of_device = format!("/devices/{id}/vulnerabilities");
+    assert_eq!(cves(&plan.get(&of_device).await), ["CVE-1999-9001", "CVE-1999-9002"]);
+    let browser = Browser::sign_in(&plan).await;
+    assert!(!browser.show("/vulnerabilities").await.html.contains("Components"));
+    browser.show(list).await.assert(200, "Components are not looked for");
+
+    plan.components = true;
+    plan.restart().await;
+    let on = plan.get(list).await;
+    // A record without a version says nothing about a component; nor is the computer's covered by a plan.
+    assert_eq!((cves(&on), &on["components"]), (vec!["CVE-1999-9005"], &json!(true)));
+    assert_has(&on["vulnerabilities"][0], json!({"devices": 1, "confidence": "component"}));
+    assert_eq!(on["totals"], totals, "a total is of what is confirmed");
+    assert_eq!(cves(&plan.get("/vulnerabilities").await), ["CVE-1999-9001"]);
+    assert_eq!(cves(&plan.get("/vulnerabilities?confidence=possible").await), ["CVE-1999-9002"]);
+    assert_eq!(
+        plan.get("/recommendations").await["recommendations"],
+        recommended,
+        "and nothing is recommended for it"
+    );
+    let found = plan.get(&of_device).await;
+    assert_eq!(cves(&found), ["CVE-1999-9001", "CVE-1999-9002", "CVE-1999-9005"], "it comes last");
+    let expected = json!({"verdict": "component", "confidence": "component", "component": "http.server: nginx/1.18.0 (Ubuntu)",
+        "compared": "1.18.0 fits < 1.20.1 (dotted numbers)", "product_row": "nginx", "fixed_in": "1.20.1"});
+    assert_has(&found["vulnerabilities"][2], expected);
+    let cve = plan.get("/vulnerabilities/CVE-1999-9005").await;
+    assert_has(&cve, json!({"confirmed": 0}));
+    assert_eq!(each(&cve["devices"], "id"), [id.as_str()]);
+    assert!(
+        plan.text("/vulnerabilities.csv?confidence=component")
+            .await
+            .contains("CVE-1999-9005,component,1,critical")
+    );
+    let browser = Browser::sign_in(&plan).await;
+    let page = browser.show(list).await;
+    page.assert(200, "Distributions mend old versions without a new number");
+    assert!(page.html.contains("CVE-1999-9005") && page.html.contains("<span>Components</span>"));
+    browser.show(&format!("/devices/{id}")).await.assert(200, "http.server: nginx/1.18.0 (Ubuntu)");
+    plan.post("/plan/cancel", json!({})).await.succeeds(200);
+    plan.set_time("2026-11-22T11:00:00Z");
+    assert_eq!(plan.try_get(list).await.status, 403, "without a plan it is withheld as the rest");
+}
+
 /// What shows vulnerabilities, below the subscription in the API; and the pages.
-const WAYS: [&str; 8] = [
+const WAYS: [&str; 9] = [
     "/vulnerabilities",
     "/vulnerabilities?confidence=possible",
+    "/vulnerabilities?confidence=component",
     "/vulnerabilities.csv",
     "/vulnerabilities.ndjson",
     "/vulnerabilities/coverage",

@@ -107,8 +107,8 @@ kinds! {
     Resolves "resolves" 0,
     /// It handed out the peer as a resolver.
     NamesResolver "names_resolver" 0,
-    /// It opened connections to this port of this host of the Internet, which few services have; the things are the last three
-    /// bits of its own ports.
+    /// It opened connections to this port of this host of the Internet, which few services have; the things are three bits of its
+    /// own ports, hashed.
     Returns "returns" 5,
 }
 

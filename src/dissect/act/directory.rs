@@ -12,8 +12,8 @@ const WANTS_MORE: [&[u8]; 2] = [&[8], &[13]];
 /// What a segment from or to a directory shows.
 pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     if PORTS.contains(&scene.destination_port) {
-        if operation(bytes, 0x60).is_some_and(|bind| has_password(bind.body)) {
-            scene.did(&Act::new(Shows, "ldap_binds").to(scene.to));
+        if let Some(posture) = operation(bytes, 0x60).and_then(|bind| posture(bind.body)) {
+            scene.did(&Act::new(Shows, posture).to(scene.to));
         }
     } else if PORTS.contains(&scene.source_port) {
         let answer = operation(bytes, 0x61).and_then(|answer| elements(answer.body).next());
@@ -36,11 +36,13 @@ fn operation(bytes: &[u8], tag: u8) -> Option<Element<'_>> {
 }
 
 /// Whether a bind names somebody and has a password of its own: one without is anonymous, and SASL keeps its secrets.
-fn has_password(bind: &[u8]) -> bool {
+fn posture(bind: &[u8]) -> Option<&'static str> {
     let mut parts = elements(bind);
-    let (Some(version), Some(name), Some(secret)) = (parts.next(), parts.next(), parts.next()) else {
-        return false;
-    };
-    let is_said = |part: Element<'_>, tag| part.tag == tag && !part.body.is_empty();
-    is_said(version, 2) && is_said(name, 4) && is_said(secret, 0x80)
+    let (version, name, secret) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_bind = (version.tag, name.tag) == (2, 4) && !version.body.is_empty();
+    match (secret.tag, name.body.is_empty() || secret.body.is_empty()) {
+        (0x80, false) if is_bind => Some("ldap_binds"),
+        (0x80 | 0xa3, _) if is_bind && secret.whole => Some("ldap_binds_otherwise"),
+        _ => None,
+    }
 }

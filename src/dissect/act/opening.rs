@@ -107,7 +107,7 @@ fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
         scene.shows("internet");
         if port < DRAWN && !USUAL_PORTS.contains(&port) {
             scene.did(&Act::new(DeedKind::Reaches, "").by(port));
-            let own = ActThing::Number((head.source & 7).into());
+            let own = ActThing::Number(one_of_eight(head.source));
             scene.did(&Act::new(DeedKind::Returns, "").to(scene.to).by(port).with(own));
         }
     }
@@ -115,6 +115,11 @@ fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
         let own = ActThing::Port(head.source);
         scene.did(&Act::new(DeedKind::Floods, "").to(scene.to).by(port).with(own));
     }
+}
+
+/// Three bits that ports which follow each other share as seldom as others: some systems draw even ports alone.
+const fn one_of_eight(port: u16) -> u64 {
+    (port.wrapping_mul(40_503) >> 13) as u64
 }
 
 /// One port in sixteen, evenly also of ports that follow each other: a thousand connections show as many as a crowd can
@@ -184,5 +189,19 @@ pub(in crate::dissect) fn asked_by_arp(link: &Link, from: Ipv4Addr, target: Ipv4
     if from != target && !is_never_sender(from.into()) {
         let target = ActThing::Ip(target.into());
         sink.did(link.source, from.into(), &Act::new(DeedKind::AsksArp, "").with(target));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::one_of_eight;
+
+    #[test]
+    fn ports_of_one_parity_are_told_apart_as_well_as_all() {
+        for step in [1, 2] {
+            let of: std::collections::BTreeSet<u64> =
+                (0..12).map(|n| one_of_eight(32_768 + n * step)).collect();
+            assert!(of.len() >= 6, "{of:?}");
+        }
     }
 }

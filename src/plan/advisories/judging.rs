@@ -2,15 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use smol_str::SmolStr;
+
 use super::set::CHUNK;
 use super::{AdvisoryError, AdvisorySet};
 use crate::advisory::{
-    CveId, Firmware, Judged, Leaf, Products, Profile, Proof, Readied, Record, Verdict, Voice, conclude,
+    Components, CveId, Firmware, Judged, Leaf, Products, ProductsError, Profile, Proof, Readied, Record,
+    Verdict, Voice, conclude,
 };
 
-/// What a device proves about itself, as far as advisories are concerned. Devices that are alike are judged once.
+/// The tables that name products and components.
+#[derive(Debug, Default)]
+pub struct Tables {
+    pub products: Products,
+    pub components: Components,
+}
+
+impl Tables {
+    /// Those that are compiled in.
+    ///
+    /// # Errors
+    /// If one is broken, which a test rules out.
+    pub fn built_in() -> Result<Self, ProductsError> {
+        Ok(Self { products: Products::built_in()?, components: Components::built_in()? })
+    }
+}
+
+/// What a device proves about itself, or a component that its banner names, as far as advisories are concerned. Those that
+/// are alike are judged once.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Subject {
+    /// The row of the table of components, if it is a component; its version is the firmware then, and all else is empty.
+    pub component: Option<SmolStr>,
     /// Empty if unknown.
     pub vendor: String,
     pub model: Option<String>,
@@ -84,17 +107,20 @@ pub struct Found {
 }
 
 impl Subject {
-    /// The names of the device in advisories.
-    pub fn profile(&self, products: &Products) -> Profile {
-        let Self { vendor, model, os, is_proved, .. } = self;
+    /// The names of the device, or of the component, in advisories.
+    pub fn profile(&self, tables: &Tables) -> Profile {
+        let Self { component, vendor, model, os, is_proved, .. } = self;
+        if let Some(id) = component {
+            return Profile::of_component(tables.components.named(id));
+        }
         Profile::new(
-            products,
+            &tables.products,
             Proof { vendor, model: model.as_deref(), os: os.as_deref(), is_proved: *is_proved },
         )
     }
 
     fn mapping(&self, profile: &Profile) -> Mapping {
-        if !profile.named.keys.is_empty() {
+        if !profile.named.keys.is_empty() && !profile.named.as_it_says {
             Mapping::Mapped
         } else if profile.named.no_source.is_some() {
             Mapping::NoSource
@@ -109,12 +135,13 @@ impl Subject {
 /// The subjects that differ in their firmware alone.
 struct Kin<'s> {
     profile: Profile,
+    is_component: bool,
     /// Their places, and their firmware.
     subjects: Vec<(usize, Readied<'s>)>,
 }
 
 /// What a subject is, but for its firmware.
-type Key<'s> = (&'s str, Option<&'s str>, Option<&'s str>, bool);
+type Key<'s> = (Option<&'s str>, &'s str, Option<&'s str>, Option<&'s str>, bool);
 
 /// What the set says about subjects, in their order.
 ///
@@ -122,17 +149,18 @@ type Key<'s> = (&'s str, Option<&'s str>, Option<&'s str>, bool);
 /// If the set cannot be read.
 pub async fn judge(
     set: &AdvisorySet,
-    products: &Products,
+    tables: &Tables,
     subjects: &[Subject],
 ) -> Result<Vec<SubjectResult>, AdvisoryError> {
     let mut results = vec![SubjectResult::default(); subjects.len()];
     let mut kins: Vec<Kin<'_>> = Vec::new();
     let mut known: HashMap<Key<'_>, usize> = HashMap::new();
     for (place, subject) in subjects.iter().enumerate() {
-        let key =
-            (subject.vendor.as_str(), subject.model.as_deref(), subject.os.as_deref(), subject.is_proved);
+        let Subject { component, vendor, model, os, is_proved, .. } = subject;
+        let key = (component.as_deref(), vendor.as_str(), model.as_deref(), os.as_deref(), *is_proved);
         let kin = *known.entry(key).or_insert_with(|| {
-            kins.push(Kin { profile: subject.profile(products), subjects: Vec::new() });
+            let is_component = subject.component.is_some();
+            kins.push(Kin { profile: subject.profile(tables), is_component, subjects: Vec::new() });
             kins.len() - 1
         });
         let Some(kin) = kins.get_mut(kin) else { continue };
@@ -218,10 +246,16 @@ fn of_kin(kin: &Kin<'_>, cve: CveId, records: &[(i64, Record)], results: &mut [S
         }));
         let (Some(conclusion), Some(result)) = (conclude(&voices), results.get_mut(*place)) else { continue };
         let Judged { leaf, .. } = conclusion.judged;
-        match conclusion.verdict {
-            Verdict::Affected | Verdict::AllVersions | Verdict::ModelOnly => {
+        let verdict = match conclusion.verdict {
+            // A banner says less than a firmware, and without a comparison nothing.
+            Verdict::Affected | Verdict::AllVersions if kin.is_component => Verdict::Component,
+            Verdict::ModelOnly if kin.is_component => Verdict::NoMatch,
+            verdict => verdict,
+        };
+        match verdict {
+            Verdict::Component | Verdict::Affected | Verdict::AllVersions | Verdict::ModelOnly => {
                 let record = prepared.get(conclusion.record).map_or(0, |(id, ..)| *id);
-                result.found.push(Found { cve, verdict: conclusion.verdict, record, leaf });
+                result.found.push(Found { cve, verdict, record, leaf });
             }
             Verdict::Undecided => result.undecided += 1,
             Verdict::Fixed => result.fixed += 1,

@@ -14,5 +14,5 @@ mod tests;
 
 pub use error::AdvisoryError;
 pub use importing::{ImportReport, ImportedSource, RefusedFile, import};
-pub use judging::{Found, Mapping, Subject, SubjectResult, judge};
+pub use judging::{Found, Mapping, Subject, SubjectResult, Tables, judge};
 pub use set::{AdvisorySet, CveFacts, SetSource, SetSummary};

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::*;
-use crate::advisory::{CveId, Firmware, Products, Verdict, generated};
+use crate::advisory::{CveId, Firmware, Verdict, generated};
 use crate::census::Timestamp;
 
 const KEV: &str = r#"{"catalogVersion":"1","dateReleased":"2026-11-30T00:00:00Z","vulnerabilities":[
@@ -37,7 +37,13 @@ fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
 
 fn axis(firmware: &str) -> Subject {
     let firmware = Firmware::Said(firmware.to_owned());
-    Subject { vendor: "Axis".into(), model: Some("P3245-LV".into()), os: None, is_proved: true, firmware }
+    Subject {
+        vendor: "Axis".into(),
+        model: Some("P3245-LV".into()),
+        is_proved: true,
+        firmware,
+        ..Subject::default()
+    }
 }
 
 async fn opened(path: &Path) -> AdvisorySet {
@@ -45,7 +51,7 @@ async fn opened(path: &Path) -> AdvisorySet {
 }
 
 async fn verdicts(path: &Path, subjects: &[Subject]) -> Vec<Vec<Verdict>> {
-    let results = judge(&opened(path).await, &Products::built_in().unwrap(), subjects).await.unwrap();
+    let results = judge(&opened(path).await, &Tables::built_in().unwrap(), subjects).await.unwrap();
     results.iter().map(|result| result.found.iter().map(|found| found.verdict).collect()).collect()
 }
 

@@ -5,15 +5,16 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use thin_vec::ThinVec;
 use tokio::time::timeout;
 
-use super::inventory::{Revision, View};
+use super::inventory::{Revision, SaidComponent, View};
 use super::vulnerability_advice::{self, Advice, advice};
 use super::vulnerability_tally::Tally;
 use super::{App, Refusal, aside, freshness};
 use crate::advisory::{CveId, Firmware, Products};
 use crate::census::{Category, DeviceId, Reason, Timestamp, Verdict as Counted};
-use crate::plan::advisories::{AdvisoryError, AdvisorySet, CveFacts, Subject, SubjectResult, judge};
+use crate::plan::advisories::{AdvisoryError, AdvisorySet, CveFacts, Subject, SubjectResult, Tables, judge};
 use crate::security::{Recommendation, Ruleset};
 use crate::wire::{DeviceRow, SubscriptionId};
 
@@ -23,7 +24,7 @@ const KEPT: usize = 64;
 /// What is kept of advisories.
 #[derive(Debug, Default)]
 pub(super) struct Advisories {
-    products: OnceLock<Arc<Products>>,
+    tables: OnceLock<Arc<Tables>>,
     set: Mutex<Option<(Mark, Arc<AdvisorySet>)>>,
     judged: Mutex<HashMap<SubscriptionId, Arc<Judged>>>,
     /// Held while devices are judged.
@@ -67,6 +68,18 @@ pub(super) struct Judgement {
     pub(super) rules: Vec<String>,
     /// What is recommended for it.
     pub(super) advice: Arc<Advice>,
+    /// What is said of the components that its banners name.
+    pub(super) components: ThinVec<JudgedComponent>,
+}
+
+/// What the set says about a component of a device.
+#[derive(Clone, Debug)]
+pub(super) struct JudgedComponent {
+    pub(super) subject: Arc<Subject>,
+    pub(super) result: Arc<SubjectResult>,
+    /// The word that names it, such as `http.server: nginx/1.18.0`.
+    pub(super) said: String,
+    pub(super) at: Timestamp,
 }
 
 impl From<AdvisoryError> for Refusal {
@@ -76,13 +89,13 @@ impl From<AdvisoryError> for Refusal {
 }
 
 impl App {
-    /// The table of products.
-    pub(super) fn products(&self) -> Result<Arc<Products>, Refusal> {
-        if let Some(products) = self.advisories.products.get() {
-            return Ok(Arc::clone(products));
+    /// The tables of products and components.
+    pub(super) fn tables(&self) -> Result<Arc<Tables>, Refusal> {
+        if let Some(tables) = self.advisories.tables.get() {
+            return Ok(Arc::clone(tables));
         }
-        let products = Arc::new(Products::built_in().map_err(AdvisoryError::from)?);
-        Ok(Arc::clone(self.advisories.products.get_or_init(|| products)))
+        let tables = Arc::new(Tables::built_in().map_err(AdvisoryError::from)?);
+        Ok(Arc::clone(self.advisories.tables.get_or_init(|| tables)))
     }
 
     /// The set in use; `None` if nothing was imported yet.
@@ -163,9 +176,9 @@ impl App {
         if let Some(known) = known.as_ref().filter(|known| known.is_of(&view, &rules)) {
             return Ok(Arc::clone(known));
         }
-        let (products, runtime) = (self.products()?, tokio::runtime::Handle::current());
+        let (tables, runtime) = (self.tables()?, tokio::runtime::Handle::current());
         let judged =
-            aside(move || runtime.block_on(Judged::new(set, rules, &products, &view, known.as_deref())))
+            aside(move || runtime.block_on(Judged::new(set, rules, &tables, &view, known.as_deref())))
                 .await??;
         let judged = Arc::new(judged);
         let mut kept = self.advisories.judged.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,17 +207,21 @@ impl Judged {
     async fn new(
         set: Arc<AdvisorySet>,
         rules: Arc<Ruleset>,
-        products: &Products,
+        tables: &Tables,
         view: &View,
         former: Option<&Self>,
     ) -> Result<Self, Refusal> {
-        let mut reader = SubjectReader { products, from: HashMap::new() };
+        let mut reader = SubjectReader { products: &tables.products, from: HashMap::new() };
         let mut devices: Vec<(DeviceId, Claims)> = Vec::new();
         let mut subjects: HashMap<Subject, usize> = HashMap::new();
         for row in view.rows().filter(|row| is_covered(row)) {
-            let claims = reader.claims(row);
+            let claims = Claims { components: named(view.components(row.id)), ..reader.claims(row) };
             let next = subjects.len();
             subjects.entry(claims.subject.clone()).or_insert(next);
+            for named in &claims.components {
+                let next = subjects.len();
+                subjects.entry(named.subject.clone()).or_insert(next);
+            }
             devices.push((row.id, claims));
         }
         let known = |subject: &Subject| former.and_then(|former| former.known.get(subject)).cloned();
@@ -218,7 +235,7 @@ impl Judged {
                 None => unknown.push(subject),
             }
         }
-        let found = judge(&set, products, &unknown).await?;
+        let found = judge(&set, tables, &unknown).await?;
         results.extend(unknown.into_iter().zip(found.into_iter().map(Arc::new)));
         let mut cves: Vec<CveId> =
             results.values().flat_map(|r| r.found.iter().map(|found| found.cve)).collect();
@@ -236,17 +253,26 @@ impl Judged {
             None => set.facts(&cves).await?,
         };
         let mut shared: HashMap<Subject, (Arc<Subject>, Arc<Advice>)> = HashMap::new();
-        let judgement = |(id, Claims { subject, proved_at, rules }): (DeviceId, Claims)| {
+        let mut of_components: HashMap<Subject, Arc<Subject>> = HashMap::new();
+        let mut component = |NamedComponent { subject, said, at }: NamedComponent| {
+            let result = results.get(&subject).cloned().unwrap_or_default();
+            let shared = || Arc::new(subject.clone());
+            let subject = Arc::clone(of_components.entry(subject.clone()).or_insert_with(shared));
+            JudgedComponent { subject, result, said, at }
+        };
+        let judgement = |(id, Claims { subject, proved_at, rules, components }): (DeviceId, Claims)| {
+            let components = components.into_iter().map(&mut component).collect();
             let result = results.get(&subject).cloned().unwrap_or_default();
             let of_subject = || {
                 let advice = advice(&subject, &result, &facts);
                 (Arc::new(subject.clone()), Arc::new(advice))
             };
             let (subject, advice) = shared.entry(subject.clone()).or_insert_with(of_subject).clone();
-            (id, Judgement { subject, result, proved_at, rules, advice })
+            (id, Judgement { subject, result, proved_at, rules, advice, components })
         };
         let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
-        let tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
+        let mut tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
+        tally.add_components(devices.values().map(|judgement| judgement.components.as_slice()));
         let recommendations = vulnerability_advice::recommendations(&rules, view, &devices);
         let (as_of, revision) = (view.as_of, view.revision);
         Ok(Self { as_of, revision, set, devices, facts, tally, recommendations, rules, known: results })
@@ -264,6 +290,27 @@ struct Claims {
     subject: Subject,
     proved_at: Option<Timestamp>,
     rules: Vec<String>,
+    components: Vec<NamedComponent>,
+}
+
+/// A component that a device names.
+struct NamedComponent {
+    subject: Subject,
+    said: String,
+    at: Timestamp,
+}
+
+fn named(components: &[SaidComponent]) -> Vec<NamedComponent> {
+    let one = |SaidComponent { component, field, said, at }: &SaidComponent| NamedComponent {
+        subject: Subject {
+            component: Some(component.id.clone()),
+            firmware: Firmware::Said(component.version.to_string()),
+            ..Subject::default()
+        },
+        said: format!("{field}: {said}"),
+        at: *at,
+    };
+    components.iter().map(one).collect()
 }
 
 /// Reads subjects from devices.
@@ -297,8 +344,9 @@ impl SubjectReader<'_> {
             [by_vendor, by_product, by_firmware].into_iter().flatten().map(|r| r.rule.to_string()).collect();
         rules.dedup();
         let is_proved = by_vendor.is_some() && by_product.is_some();
-        let subject = Subject { vendor: vendor.unwrap_or_default(), model, os, is_proved, firmware };
-        Claims { subject, proved_at, rules }
+        let vendor = vendor.unwrap_or_default();
+        let subject = Subject { component: None, vendor, model, os, is_proved, firmware };
+        Claims { subject, proved_at, rules, components: Vec::new() }
     }
 }
 

@@ -15,6 +15,7 @@
 //! ([`CountAt::NewestFrame`]). A caller may name another instant.
 
 mod change;
+mod components;
 mod holders;
 #[cfg(test)]
 mod laws;
@@ -35,6 +36,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::watch;
 
 pub use change::{Changed, Check};
+pub use components::SaidComponent;
 pub use holders::Holders;
 pub use memory::{Kept, Memory};
 pub use secured::Secured;
@@ -49,6 +51,7 @@ use self::views::{Views, Wanted};
 use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
+use crate::advisory::Components;
 use crate::census::time::MINUTE;
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
@@ -97,6 +100,8 @@ pub struct Inventories {
     clock: Arc<dyn Clock>,
     surveys: Surveys,
     questions: Arc<Questions>,
+    /// The table of components, if they are asked for.
+    components: Option<Arc<Components>>,
     states: Arc<Mutex<HashMap<SubscriptionId, Arc<SubscriptionState>>>>,
 }
 
@@ -191,8 +196,14 @@ impl Inventories {
             clock,
             surveys: Surveys::default(),
             questions: Arc::default(),
+            components: None,
             states: Arc::default(),
         }
+    }
+
+    /// As it is, and views name the components of devices.
+    pub fn naming_components(self, components: Components) -> Self {
+        Self { components: Some(Arc::new(components)), ..self }
     }
 
     /// The view of a subscription at `as_of`, or at the default instant: the newest, or an older one if the newest is not
@@ -270,6 +281,7 @@ impl Inventories {
             policy: &self.policy,
             classifier: &*self.classifier,
             questions: &self.questions,
+            components: self.components.as_deref(),
             as_of,
         };
         View::new(&ground, &state.views.of_the_present(), self.clock.now())
@@ -284,6 +296,7 @@ impl Inventories {
             policy: &self.policy,
             classifier: &*self.classifier,
             questions: &self.questions,
+            components: self.components.as_deref(),
             as_of: view.as_of,
         };
         View::new(&ground, std::slice::from_ref(view), self.clock.now())

@@ -82,6 +82,7 @@ use self::inventory::{
 };
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
+use crate::advisory::Components;
 use crate::billing::forecast::{self, Sample};
 use crate::census::{Decisions, Policy, Prefix, Timestamp};
 use crate::change::ChangeRequest;
@@ -137,6 +138,8 @@ pub struct Settings {
     pub terms: Option<Arc<Terms>>,
     /// The file with the set of advisories, if there is a place for one.
     pub advisories: Option<PathBuf>,
+    /// Whether advisories about the components that banners name are looked for.
+    pub components: bool,
     /// The operator's folder of rules of alerts and recommendations; empty for none.
     pub alert_rules: PathBuf,
     /// What sends e-mail, if the operator has configured a server.
@@ -236,7 +239,14 @@ impl Counting {
     fn new(inner: &Inner, classifier: SharedClassifier) -> Self {
         let Settings { policy, count_at, .. } = &inner.settings;
         let (store, clock) = (inner.store.clone(), Arc::clone(&inner.clock));
-        let inventories = Inventories::new(store, policy.clone(), Arc::clone(&classifier), *count_at, clock);
+        let mut inventories =
+            Inventories::new(store, policy.clone(), Arc::clone(&classifier), *count_at, clock);
+        if inner.settings.components {
+            match Components::built_in() {
+                Ok(components) => inventories = inventories.naming_components(components),
+                Err(error) => tracing::error!(%error, "components are not looked for"),
+            }
+        }
         Self { inventories, classifier }
     }
 }
@@ -260,6 +270,11 @@ impl App {
         let app = Self::with_rules(store, clock, None, settings);
         app.counting.get_or_init(|| Counting::new(&app.0, classifier));
         app
+    }
+
+    /// Whether advisories about the components that banners name are looked for.
+    pub fn names_components(&self) -> bool {
+        self.settings.components
     }
 
     /// The application over `store`, for a command: it loads the built-in rules, and over them those of the folder, when

@@ -1,7 +1,8 @@
 //! Vulnerabilities: which devices have which, why, and what the set of advisories does not cover.
 //!
 //! A device *has* a vulnerability only if it proves its vendor, model and firmware, and a record names this firmware (or
-//! says that all versions are affected). Everything else is *possible*: it has a list of its own and is in no total.
+//! says that all versions are affected). Everything else is *possible*: it has a list of its own and is in no total. So have
+//! the vulnerabilities of *components*, which banners name, if the operator asks for them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::advisories::{Judged, Judgement};
+use super::advisories::{Judged, JudgedComponent, Judgement};
 pub use super::vulnerability_answers::{
     AffectedDevice, Confidence, Coverage, CoverageRow, CveAnswer, CveSource, DeviceVulnerabilities,
     DeviceVulnerability, Finding, Product, Totals, Vulnerability, VulnerabilityEntry, VulnerabilityList,
@@ -19,7 +20,7 @@ use super::{App, May, MayHere, Refusal};
 use crate::advisory::{CveId, Firmware, Record, Verdict, Why};
 use crate::census::{DeviceId, Timestamp};
 use crate::listing::harmless;
-use crate::plan::advisories::{self, AdvisoryError, CveFacts, Found, ImportReport, Mapping};
+use crate::plan::advisories::{self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, Tables};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{ManageTenant, View};
 use crate::wire::DeviceRow;
@@ -71,6 +72,7 @@ pub async fn entries(
         as_of: judged.as_ref().map_or_else(|| app.now(), |judged| judged.as_of),
         set: judged.as_ref().map(|judged| judged.set.summary().clone()),
         totals: judged.as_ref().map_or_else(Totals::default, |judged| judged.tally.totals),
+        components: app.settings.components,
         vulnerabilities: sorted.into_iter().map(entry).collect(),
         unlisted: 0,
     })
@@ -87,20 +89,21 @@ pub async fn show(app: &App, may: &May<View>, cve: &str) -> Result<CveAnswer, Re
     if records.is_empty() && facts.kev.is_none() {
         return Err(hidden());
     }
-    let mut found: Vec<(&DeviceId, &Judgement, Found)> = Vec::new();
+    let mut found: Vec<(&DeviceId, &Judgement, Claimed<'_>)> = Vec::new();
     for (device, judgement) in &judged.devices {
-        let of_cve = judgement.result.found.iter().find(|found| found.cve == id);
-        found.extend(of_cve.map(|found| (device, judgement, *found)));
+        let of_cve = claimed(judgement).find(|claimed| claimed.found.cve == id);
+        found.extend(of_cve.map(|claimed| (device, judgement, claimed)));
     }
-    found.sort_by_key(|(device, _, found)| (!found.verdict.is_confirmed(), **device));
-    let confirmed = found.iter().filter(|(_, _, found)| found.verdict.is_confirmed()).count() as u64;
+    found.sort_by_key(|(device, _, claimed)| (confidence(claimed.found.verdict), **device));
+    let confirmed =
+        found.iter().filter(|(_, _, claimed)| claimed.found.verdict.is_confirmed()).count() as u64;
     let unlisted = found.len().saturating_sub(LISTED) as u64;
-    let (view, products) = (app.view(may.id(), None).await?, app.products()?);
-    let devices = found.into_iter().take(LISTED).filter_map(|(device, judgement, found)| {
+    let (view, tables) = (app.view(may.id(), None).await?, app.tables()?);
+    let devices = found.into_iter().take(LISTED).filter_map(|(device, judgement, claimed)| {
         let row = view.row(*device)?;
-        let (_, record) = records.iter().find(|(record, _)| *record == found.record)?;
-        let finding = finding(&products, judgement, found, record, &facts)?;
-        Some(AffectedDevice::new(row, judgement, found, finding))
+        let (_, record) = records.iter().find(|(record, _)| *record == claimed.found.record)?;
+        let finding = finding(&tables, judgement, claimed, record, &facts)?;
+        Some(AffectedDevice::new(row, judgement, claimed.found, finding))
     });
     let devices = devices.collect();
     let mut remedies: Vec<String> =
@@ -143,22 +146,22 @@ pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVul
     let Some((judged, judgement)) = judged.as_ref().and_then(|j| Some((j, j.devices.get(&device)?))) else {
         return Ok(DeviceVulnerabilities::nothing(view.as_of, row));
     };
-    let mut found: Vec<(Found, &CveFacts)> =
-        judgement.result.found.iter().filter_map(|f| Some((*f, judged.facts.get(&f.cve)?))).collect();
-    found.sort_by_key(|(found, facts)| (!found.verdict.is_confirmed(), priority(found.cve, facts)));
+    let mut found: Vec<(Claimed<'_>, &CveFacts)> =
+        claimed(judgement).filter_map(|c| Some((c, judged.facts.get(&c.found.cve)?))).collect();
+    found.sort_by_key(|(c, facts)| (confidence(c.found.verdict), priority(c.found.cve, facts)));
     let unlisted = found.len().saturating_sub(LISTED) as u64;
     found.truncate(LISTED);
-    let products = app.products()?;
-    let ids: Vec<i64> = found.iter().map(|(found, _)| found.record).collect();
+    let tables = app.tables()?;
+    let ids: Vec<i64> = found.iter().map(|(claimed, _)| claimed.found.record).collect();
     let records: BTreeMap<i64, Record> = judged.set.records(&ids).await?.into_iter().collect();
     let mut vulnerabilities = Vec::with_capacity(found.len());
-    for (found, facts) in found {
-        let Some(record) = records.get(&found.record) else { continue };
-        let Some(finding) = finding(&products, judgement, found, record, facts) else { continue };
-        let vulnerability = Vulnerability::new(found.cve, facts);
+    for (claimed, facts) in found {
+        let Some(record) = records.get(&claimed.found.record) else { continue };
+        let Some(finding) = finding(&tables, judgement, claimed, record, facts) else { continue };
+        let vulnerability = Vulnerability::new(claimed.found.cve, facts);
         vulnerabilities.push(DeviceVulnerability {
             vulnerability,
-            confidence: confidence(found.verdict),
+            confidence: confidence(claimed.found.verdict),
             finding,
         });
     }
@@ -251,7 +254,27 @@ fn priority(cve: CveId, facts: &CveFacts) -> (bool, bool, Reverse<u8>, Reverse<u
 }
 
 const fn confidence(verdict: Verdict) -> Confidence {
-    if verdict.is_confirmed() { Confidence::Confirmed } else { Confidence::Possible }
+    match verdict {
+        Verdict::Component => Confidence::Component,
+        _ if verdict.is_confirmed() => Confidence::Confirmed,
+        _ => Confidence::Possible,
+    }
+}
+
+/// A vulnerability of a device itself, or of a component that it names.
+#[derive(Clone, Copy)]
+struct Claimed<'j> {
+    found: Found,
+    component: Option<&'j JudgedComponent>,
+}
+
+/// What a device has and possibly has, first of itself, then of its components.
+fn claimed(judgement: &Judgement) -> impl Iterator<Item = Claimed<'_>> {
+    let own = judgement.result.found.iter().map(|found| Claimed { found: *found, component: None });
+    let others = judgement.components.iter().flat_map(|component| {
+        component.result.found.iter().map(move |found| Claimed { found: *found, component: Some(component) })
+    });
+    own.chain(others)
 }
 
 fn named(record: &Record) -> Option<String> {
@@ -259,25 +282,28 @@ fn named(record: &Record) -> Option<String> {
 }
 
 fn finding(
-    products: &crate::advisory::Products,
+    tables: &Tables,
     judgement: &Judgement,
-    found: Found,
+    Claimed { found, component }: Claimed<'_>,
     record: &Record,
     facts: &CveFacts,
 ) -> Option<Finding> {
-    let profile = judgement.subject.profile(products);
-    let (prepared, ready) = (profile.prepare(record)?, profile.ready(&judgement.subject.firmware));
+    let subject = component.map_or(&judgement.subject, |component| &component.subject);
+    let profile = subject.profile(tables);
+    let (prepared, ready) = (profile.prepare(record)?, profile.ready(&subject.firmware));
     let judged = crate::advisory::Judged { verdict: found.verdict, leaf: found.leaf };
     let Why { criterion, compared, row, fixed_in } = prepared.why(judged, &ready)?;
-    let proved = judgement.proved_at.map(|at| at.to_string().chars().take(10).collect::<String>());
+    let proved_at = component.map_or(judgement.proved_at, |component| Some(component.at));
+    let proved = proved_at.map(|at| at.to_string().chars().take(10).collect::<String>());
     Some(Finding {
         verdict: found.verdict,
+        component: component.map(|component| component.said.clone()),
         source: record.source,
         document: named(record),
         criterion,
         compared,
         product_row: row,
-        rules: judgement.rules.clone(),
+        rules: if component.is_some() { Vec::new() } else { judgement.rules.clone() },
         fixed_in: fixed_in.filter(|_| found.verdict != Verdict::AllVersions),
         first_detected: proved.max(facts.published.clone()),
     })

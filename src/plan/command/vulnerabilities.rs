@@ -49,7 +49,7 @@ pub(super) struct ImportArguments {
 pub(super) struct ListArguments {
     #[command(flatten)]
     target: Target,
-    /// Which: those that devices have, or those that they possibly have
+    /// Which: those that devices have, those that they possibly have, or those of components that their banners name
     #[arg(long, value_name = "CONFIDENCE", default_value = "confirmed")]
     confidence: ConfidenceArgument,
 }
@@ -58,6 +58,7 @@ pub(super) struct ListArguments {
 enum ConfidenceArgument {
     Confirmed,
     Possible,
+    Component,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -93,6 +94,7 @@ pub(super) async fn run(command: VulnerabilitiesCommand) -> Result<(), Failure> 
             let confidence = match confidence {
                 ConfidenceArgument::Confirmed => Confidence::Confirmed,
                 ConfidenceArgument::Possible => Confidence::Possible,
+                ConfidenceArgument::Component => Confidence::Component,
             };
             let list = vulnerabilities::entries(&app, &may, confidence).await?;
             if target.common.json {
@@ -114,6 +116,13 @@ pub(super) async fn run(command: VulnerabilitiesCommand) -> Result<(), Failure> 
                 .collect();
             let titles = ["CVE", "SEVERITY", "EXPLOITED", "DEVICES", "WHAT"];
             table::print(&mut io::stdout().lock(), &titles, &rows)?;
+            if confidence == Confidence::Component {
+                say(if list.components {
+                    "Distributions mend old versions without a new number: each of these may be mended."
+                } else {
+                    "Components are not looked for; set components = true in [vulnerabilities]."
+                })?;
+            }
             if confidence == Confidence::Confirmed {
                 let totals = list.totals;
                 say(&format!(

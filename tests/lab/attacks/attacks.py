@@ -2,7 +2,7 @@
 """attacks.py [SENSOR] [CASE...] — records real attacks and benign use on real network software, and scores the alerts.
 
 Hosts are network namespaces on one bridge with a mirror (wires.py); unmodified servers play the victims (servers.py);
-unmodified tools attack (cases.py). Each case is one capture, which SENSOR replays with --findings. Prints a line for each
+unmodified tools attack (cases.py, hints.py). Each case is one capture, which SENSOR replays with --findings. Prints a line for each
 case, and the table of the rules. Exits 1 if a rule that is on has a recall below 0.95, if the precision is below 0.98, if an
 incident has more than 1.05 alerts, or if the alerts depend on the order or the copies of frames (order.py).
 
@@ -25,6 +25,11 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 
 RECALL, PRECISION, PER_INCIDENT = 0.95, 0.98, 1.05
+DAY = 86_400 * 10**9
+# Rules that are off by default, and that are scored as if they were on.
+RULES = os.path.join(HERE, "rules")
+# The recommendations that cases name: a device that one finds unhealthy counts as an alert.
+RECOMMENDATIONS = ("R-DNS", "R-LDAP")
 
 
 def settle(sensor):
@@ -42,12 +47,14 @@ def settle(sensor):
 def record(names):
     """Records the cases; returns their truth."""
     import cases
+    import hints
     import servers
     import wires
     wires.lay()
     missing = servers.up()
     if missing:
         print("attacks: these servers did not start:", ", ".join(missing), flush=True)
+    assert hints
     truth = []
     for kind, group in (("attack", cases.ATTACKS), ("benign", cases.BENIGN)):
         for name, (do, alerts, may, stretch) in group.items():
@@ -55,8 +62,8 @@ def record(names):
                 continue
             with wires.Recording(name) as recording:
                 do()
-            if stretch > 1:
-                slow(recording.path, stretch)
+            if stretch > 1 or recording.nights:
+                slow(recording.path, stretch, recording.nights)
             one = {"capture": name, "kind": kind, "from": recording.first, "to": recording.last, "may": list(may),
                    "alerts": [{"rule": r, "device": d, "object": o} for r, d, o in alerts]}
             truth.append(one)
@@ -66,20 +73,29 @@ def record(names):
     return f"{wires.WORK}/captures", truth
 
 
-def slow(path, factor):
-    """Lengthens the time between the frames of a capture."""
+def slow(path, factor, nights):
+    """Lengthens the time between the frames of a capture, and puts a day between those before and after each night."""
     import order
     head, frames = order.read(path)
     first = frames[0][0]
-    order.write(path, head, [(first + (at - first) * factor, frame) for at, frame in frames])
+    days = lambda at: sum(night <= at for night in nights)  # noqa: E731
+    order.write(path, head, [(first + (at - first) * factor + days(at) * DAY, frame) for at, frame in frames])
 
 
 def replay(sensor, capture, *options):
-    run = subprocess.run([sensor, "-q", "replay", "--findings", "--baseline-days", "0", "--json", *options, capture],
-                         capture_output=True, timeout=120)
+    run = subprocess.run([sensor, "-q", "replay", "--findings", "--findings-rules", RULES, "--baseline-days", "0", "--json",
+                          *options, capture], capture_output=True, timeout=120)
     if run.returncode:
         raise SystemExit(f"attacks: {sensor} could not replay {capture}: {run.stderr.decode()}")
     return run.stdout
+
+
+def told(document):
+    """The alerts of a document, and the unhealthy devices of the recommendations that are scored."""
+    found = json.loads(document)
+    return found["alerts"] + [
+        {"rule": r["rule"], "severity": r["severity"], "device": one["device"], "object": one["proof"]["sentence"]}
+        for r in found["recommendations"] if r["rule"] in RECOMMENDATIONS for one in r["unhealthy"]]
 
 
 class Score:
@@ -149,17 +165,17 @@ def main():
     for one in truth:
         capture = f"{folder}/{one['capture']}.pcap"
         document = replay(sensor, capture)
-        alerts = json.loads(document)["alerts"]
+        alerts = told(document)
         found.append({"capture": one["capture"], "alerts": alerts})
         score.add(one, alerts)
         faults += [f"{one['capture']}: {why}" for why in order.check(lambda *a: replay(sensor, *a), capture, document)]
     print("\n".join(score.lines))
     print("\n".join(score.table()))
     faults += score.faults()
-    told = sum(score.told.values())
+    number = sum(score.told.values())
     print(f"{len(truth)} captures; macro recall "
           f"{sum(score.met[r] / n for r, n in score.wanted.items()) / max(1, len(score.wanted)):.3f}; precision "
-          f"{sum(score.right.values()) / max(1, told):.3f}; {score.alerts / max(1, score.incidents):.2f} alerts an incident")
+          f"{sum(score.right.values()) / max(1, number):.3f}; {score.alerts / max(1, score.incidents):.2f} alerts an incident")
     keep = os.environ.get("ATTACKS_KEEP")
     if keep:
         shutil.copytree(folder, keep, dirs_exist_ok=True)

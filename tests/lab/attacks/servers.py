@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from wires import CAMERAS, HOSTS, INTERNET, LAN, WORK, enter, sh, start
+from wires import CAMERAS, HOSTS, INTERNET, LAN, RIVAL, WORK, enter, sh, start
 
 USER, PASSWORD = "lab", "Tr4in-Lamp"
 
@@ -131,6 +131,9 @@ def management():
     conf = write("snmpd.conf", "rocommunity Mon1tor\nagentaddress udp:161\nsysDescr AXIS lab camera\n")
     for n in range(1, 31):
         start(f"camera{n}", f"snmpd -f -Lo -C -c {conf} -p {WORK}/snmpd.{n}", "snmpd")
+    # Hosts that take their lease use its address.
+    keep = ("attacker", "camera8", "camera9", "camera10", "camera13", "camera14")
+    reserved = "\n".join(f"dhcp-host={HOSTS[host][1]},{HOSTS[host][0]}" for host in keep)
     conf = write("dnsmasq.conf", f"""interface=eth0
 bind-interfaces
 no-resolv
@@ -138,6 +141,11 @@ no-hosts
 except-interface=lo
 dhcp-range={LAN}200,{LAN}240,2m
 dhcp-option=3,{LAN}1
+dhcp-host={HOSTS["camera6"][1]},set:far
+dhcp-host={HOSTS["camera7"][1]},set:own
+{reserved}
+dhcp-option=tag:far,6,{INTERNET}53
+dhcp-option=tag:own,6,{RIVAL}
 dhcp-leasefile={WORK}/leases
 server={INTERNET}53
 pid-file=
@@ -147,6 +155,16 @@ user=root
     conf = write("world.conf", f"no-resolv\nno-hosts\naddress=/#/{INTERNET}80\nlisten-address={INTERNET}53\n"
                  "bind-interfaces\npid-file=\nuser=root\ncache-size=0\nserver=/t.example.org/" + INTERNET + "54\n")
     start("world", f"dnsmasq -k -C {conf}", "dnsmasq.world")
+
+
+def internet():
+    """The time, brokers that let everybody in, and a page by TLS."""
+    conf = write("world.chrony", f"local stratum 5\nallow all\nbindaddress {INTERNET}90\ncmdport 0\npidfile {WORK}/world.chrony.pid\n")
+    start("world", f"chronyd -d -x -f {conf}", "chrony.world")
+    conf = write("world.mosquitto", "listener 1883\nlistener 7001\nallow_anonymous true\n")
+    start("world", f"mosquitto -c {conf}", "mosquitto.world")
+    sh(f"openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=far.example -keyout {WORK}/far.key -out {WORK}/far.pem")
+    start("world", f"openssl s_server -quiet -www -accept 9001 -key {WORK}/far.key -cert {WORK}/far.pem", "far")
 
 
 def serve(host, port, program):
@@ -195,7 +213,7 @@ def plants():
         answer(f"camera{n}", [80], PAGE)
         answer(f"camera{n}", [554], STREAM)
     answer("camera5", range(9001, 9029), PAGE)
-    answer("world", [80, 443, 3333], PAGE)
+    answer("world", [80, 443, 3333, 4444, 7000, 7100, 7200, 8099], PAGE)
     answer("gateway", [5000], PAGE)
     answer("server", [9100])
 
@@ -217,6 +235,6 @@ def ready(patience=300):
 def up():
     assert HOSTS
     account()
-    for part in (files, terminals, mail, web, management, plants):
+    for part in (files, terminals, mail, web, management, plants, internet):
         part()
     return ready()

@@ -121,13 +121,24 @@ def forget():
         sh(f"ip -n {host} neigh flush all")
 
 
+NIGHTS = []
+
+
+def night():
+    """Between what a case did and what it does next lies a day: frames after this are dated one day later."""
+    time.sleep(0.3)
+    NIGHTS.append(time.time_ns())
+
+
 class Recording:
     """Records the mirror while it is open."""
 
     def __init__(self, name):
         self.path = f"{WORK}/captures/{name}.pcap"
+        self.nights = NIGHTS
 
     def __enter__(self):
+        NIGHTS.clear()
         forget()
         self.run = subprocess.Popen(["tcpdump", "-Z", "root", "-i", "span0", "-w", self.path, "-U", "--immediate-mode", "-B", "32768"],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

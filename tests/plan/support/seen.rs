@@ -42,6 +42,14 @@ impl Seen {
         self
     }
 
+    /// What a device said at [`START`].
+    pub(crate) fn says(mut self, mac: &str, ip: &str, field: Field, value: &str) -> Self {
+        let mut coupling = Coupling::new(at(START), Signs::from(Sign::ArpAsked));
+        coupling.evidence.add(field, value, at(START));
+        self.0.merge_coupling(key(mac, ip), &coupling);
+        self
+    }
+
     /// A device that asked by ARP or neighbour discovery at [`START`].
     pub(crate) fn arp(self, mac: &str, ip: &str, name: &str) -> Self {
         let sign = if ip.contains(':') { Sign::NeighborDiscovery } else { Sign::ArpAsked };

@@ -95,6 +95,8 @@ pub(crate) struct Plan {
     patience: Patience,
     /// The terms that people accept with a plan, from the next start on.
     pub(crate) terms: Option<Terms>,
+    /// Whether components are looked for; takes effect at a restart.
+    pub(crate) components: bool,
     /// What sends e-mail, from the next start on.
     pub(crate) mailer: Option<Arc<Mailer>>,
     running: Option<Running>,
@@ -170,6 +172,7 @@ impl Plan {
             classifier,
             patience,
             terms: None,
+            components: false,
             mailer: None,
             running: None,
             dir,
@@ -217,6 +220,7 @@ impl Plan {
             patience,
             terms,
             advisories,
+            components: self.components,
             mailer,
             ..Settings::default()
         };

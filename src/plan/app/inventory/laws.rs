@@ -73,6 +73,7 @@ proptest! {
                 policy: &policy,
                 classifier: &ByEvidence,
                 questions: &questions,
+                components: None,
                 as_of,
             };
             let (grown, anew) = (View::new(&ground, &former, as_of), View::new(&ground, &[], as_of));

@@ -316,6 +316,7 @@ impl Inventories {
                 policy: &self.policy,
                 classifier: &*self.classifier,
                 questions: &self.questions,
+                components: None,
                 as_of: past.as_of,
             };
             View::new(&ground, &present, self.clock.now())

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::components::SaidComponent;
 use super::past::Tense;
 use super::zone_view::{Questions, Surveyor, ZoneView, zones};
 use super::{Facts, Revision};
+use crate::advisory::Components;
 use crate::census::{
     Census, Classifier, CouplingKey, Decisions, DeviceId, Finding, Inventory, MacAddr, Policy, Routed,
     Timestamp, UnlistedFindings, time::rfc3339,
@@ -63,6 +65,7 @@ pub(super) struct Ground<'g> {
     pub(super) policy: &'g Arc<Policy>,
     pub(super) classifier: &'g (dyn Classifier + Send + Sync),
     pub(super) questions: &'g Questions,
+    pub(super) components: Option<&'g Components>,
     pub(super) as_of: Timestamp,
 }
 
@@ -74,6 +77,7 @@ impl View {
             decisions: ground.decisions,
             classifier: ground.classifier,
             questions: ground.questions,
+            components: ground.components,
             as_of: ground.as_of,
         };
         let former: Vec<_> = former.iter().map(|view| (&*view.zones, &*view.decisions)).collect();
@@ -138,6 +142,11 @@ impl View {
 
     pub(in crate::plan::app) fn row(&self, id: DeviceId) -> Option<&DeviceRow> {
         self.by_zone().find_map(|rows| rows.of_id(id))
+    }
+
+    /// The components that a device names; none unless they are asked for.
+    pub(in crate::plan::app) fn components(&self, id: DeviceId) -> &[SaidComponent] {
+        self.zones.iter().find_map(|zone| zone.components.get(&id)).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Why the device of that id counts, or does not.

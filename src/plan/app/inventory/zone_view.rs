@@ -2,7 +2,7 @@
 //! are due, so a change of one zone costs nothing for the others.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher, DefaultHasher, Hash as _, Hasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -11,6 +11,8 @@ use smol_str::SmolStr;
 use thin_vec::ThinVec;
 
 use super::Facts;
+use super::components::{SaidComponent, components_of};
+use crate::advisory::Components;
 use crate::census::{
     Binding, Census, Classification, Classifier, ClassifierInput, CouplingKey, CouplingState, Decisions,
     DeviceId, Findings, MacAddr, Policy, Prefix, Reason, Routed, Segment, Timestamp, Verdict, Zone,
@@ -33,6 +35,8 @@ pub(super) struct ZoneView {
     /// Sorted by MAC.
     pub(super) unaddressed: Vec<UnaddressedEntry>,
     pub(super) findings: Findings,
+    /// The components that devices name; none unless they are asked for.
+    pub(super) components: BTreeMap<DeviceId, Vec<SaidComponent>>,
     /// Prefixes that frames told, for the map.
     pub(super) prefixes: Vec<(Prefix, PrefixSource)>,
     /// Couplings that sensors reported.
@@ -54,6 +58,7 @@ pub(super) struct Surveyor<'s> {
     pub(super) decisions: &'s Decisions,
     pub(super) classifier: &'s (dyn Classifier + Send + Sync),
     pub(super) questions: &'s Questions,
+    pub(super) components: Option<&'s Components>,
     pub(super) as_of: Timestamp,
 }
 
@@ -83,6 +88,8 @@ impl ZoneView {
         // Every device is shown whole, and stays in the view.
         let survey = ZoneSurvey::keeping(usize::MAX, name, &zone, policy, decisions, &classifier, as_of);
         let rows = Rows::new(survey.devices.iter().map(|device| DeviceRow::new(device, name)).collect());
+        let components = surveyor.components.map(|table| components_of(table, &survey.devices));
+        let components = components.unwrap_or_default();
         let view = Self {
             name: Arc::clone(name),
             tabs: Tabs::new(&rows),
@@ -97,12 +104,16 @@ impl ZoneView {
             holds: survey.holds.clone(),
             census: survey.census,
             findings: survey.findings,
+            components,
             answers: Answers::default(),
             bytes: 0,
         };
         drop(survey.devices);
         let answers = classifier.answers.take();
-        let bytes = view.rows.bytes() + answers.values().map(|answer| bytes_of(answer)).sum::<usize>();
+        let named = view.components.values().map(|all| (all.len() + 1) * size_of::<SaidComponent>());
+        let bytes = view.rows.bytes()
+            + named.sum::<usize>()
+            + answers.values().map(|answer| bytes_of(answer)).sum::<usize>();
         Self { answers, bytes, ..view }
     }
 }
@@ -124,6 +135,7 @@ impl ZoneView {
             routed: Vec::new(),
             unaddressed: Vec::new(),
             findings: Findings::default(),
+            components: BTreeMap::new(),
             prefixes: Vec::new(),
             couplings: 0,
             first_frame: None,

@@ -34,7 +34,9 @@ pub fn routes() -> OpenApiRouter<App> {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 pub struct Which {
-    /// `confirmed` (the default): devices that have it. `possible`: devices of which only the model is affected.
+    /// `confirmed` (the default): devices that have it. `possible`: devices of which only the model is affected. `component`:
+    /// devices of which a banner names an affected component, if the operator asks for these; it may be mended, because
+    /// distributions mend old versions without a new number.
     #[param(inline)]
     pub confidence: Confidence,
 }

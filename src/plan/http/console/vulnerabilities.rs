@@ -23,6 +23,7 @@ struct ListPage {
     frame: Frame,
     list: VulnerabilityList,
     confidence: Confidence,
+    components: bool,
 }
 
 #[derive(Template)]
@@ -30,6 +31,7 @@ struct ListPage {
 struct CoveragePage {
     frame: Frame,
     coverage: Coverage,
+    components: bool,
 }
 
 #[derive(Template)]
@@ -56,7 +58,8 @@ pub(super) async fn list(
     list.unlisted += list.vulnerabilities.len().saturating_sub(ROWS) as u64;
     list.vulnerabilities.truncate(ROWS);
     let frame = Frame::new(&may, "vulnerabilities", "Vulnerabilities");
-    Ok(render(&ListPage { frame, list, confidence }))
+    let components = list.components;
+    Ok(render(&ListPage { frame, list, confidence, components }))
 }
 
 /// What the set covers.
@@ -68,7 +71,8 @@ pub(super) async fn coverage(
     coverage.unlisted += coverage.products.len().saturating_sub(ROWS) as u64;
     coverage.products.truncate(ROWS);
     let frame = Frame::new(&may, "vulnerabilities", "Coverage of vulnerabilities");
-    Ok(render(&CoveragePage { frame, coverage }))
+    let components = app.names_components();
+    Ok(render(&CoveragePage { frame, coverage, components }))
 }
 
 /// One CVE.
