@@ -25,6 +25,8 @@ use crate::wire::{CouplingRow, DeviceRow, Shown, UnaddressedEntry};
 #[derive(Debug)]
 pub(super) struct ZoneView {
     pub(super) name: Arc<str>,
+    /// Under which sensors upload to it.
+    pub(super) labels: Vec<String>,
     pub(super) rows: Rows,
     pub(super) tabs: Tabs,
     pub(super) census: Census,
@@ -50,6 +52,7 @@ pub(super) struct ZoneView {
 
 /// What zones are surveyed with.
 pub(super) struct Surveyor<'s> {
+    pub(super) facts: &'s Facts,
     pub(super) policy: &'s Policy,
     pub(super) decisions: &'s Decisions,
     pub(super) classifier: &'s (dyn Classifier + Send + Sync),
@@ -85,6 +88,7 @@ impl ZoneView {
         let rows = Rows::new(survey.devices.iter().map(|device| DeviceRow::new(device, name)).collect());
         let view = Self {
             name: Arc::clone(name),
+            labels: surveyor.facts.labels(name),
             tabs: Tabs::new(&rows),
             rows,
             routed: Routed::all(&survey.lines),
@@ -118,6 +122,7 @@ impl ZoneView {
     pub(super) fn unknown(name: &str) -> Self {
         Self {
             name: Arc::from(name),
+            labels: Vec::new(),
             rows: Rows::default(),
             tabs: Tabs::default(),
             census: Census::default(),
@@ -240,10 +245,10 @@ impl Part<'_> {
 
 /// The zones of the facts, each surveyed anew unless one of `former` serves.
 pub(super) fn zones(
-    facts: &Facts,
     surveyor: &Surveyor<'_>,
     former: &[(&[Arc<ZoneView>], &Decisions)],
 ) -> Vec<Arc<ZoneView>> {
+    let facts = surveyor.facts;
     let all = facts.inventory.zones.iter();
     let parts: Vec<Part<'_>> =
         all.map(|(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former)).collect();
