@@ -126,12 +126,49 @@ pub enum Object {
     Split(String, CouplingKey),
     /// An entry of the managed list (X-MANAGED).
     Managed(ManagedKey),
+    /// The zone in which the facts of a label count (I9).
+    Zone(String),
 }
 
 impl Object {
     /// The object of a merge. The order of the couplings does not matter.
     pub fn merge(zone: &str, a: CouplingKey, b: CouplingKey) -> Self {
         Self::Merge(zone.to_owned(), a.min(b), a.max(b))
+    }
+
+    /// The label of the facts that it is about; `None` if it is not about a coupling.
+    pub fn label(&self) -> Option<&str> {
+        match self {
+            Self::Property(label, ..)
+            | Self::Deletion(label, _)
+            | Self::Merge(label, ..)
+            | Self::Split(label, _) => Some(label),
+            Self::Managed(_) | Self::Zone(_) => None,
+        }
+    }
+
+    /// The coupling that it is about.
+    pub const fn coupling(&self) -> Option<CouplingKey> {
+        match self {
+            Self::Property(_, key, _)
+            | Self::Deletion(_, key)
+            | Self::Merge(_, key, _)
+            | Self::Split(_, key) => Some(*key),
+            Self::Managed(_) | Self::Zone(_) => None,
+        }
+    }
+
+    /// The same of another label.
+    #[must_use]
+    pub fn of_label(&self, label: &str) -> Self {
+        let label = label.to_owned();
+        match self {
+            Self::Property(_, key, property) => Self::Property(label, *key, *property),
+            Self::Deletion(_, key) => Self::Deletion(label, *key),
+            Self::Merge(_, a, b) => Self::Merge(label, *a, *b),
+            Self::Split(_, key) => Self::Split(label, *key),
+            Self::Managed(_) | Self::Zone(_) => self.clone(),
+        }
     }
 
     /// Whether `ruling` is of the kind that this object takes.
@@ -141,7 +178,8 @@ impl Object {
             (Self::Deletion(..), Ruling::Deleted { .. })
             | (Self::Merge(..), Ruling::Merged)
             | (Self::Split(..), Ruling::Split)
-            | (Self::Managed(_), Ruling::Managed { .. }) => true,
+            | (Self::Managed(_), Ruling::Managed { .. })
+            | (Self::Zone(_), Ruling::Zone(_)) => true,
             _ => false,
         }
     }
@@ -180,6 +218,8 @@ pub enum Ruling {
         #[serde(with = "rfc3339::option")]
         to: Option<Timestamp>,
     },
+    /// The name of the zone in which a label's facts count.
+    Zone(String),
 }
 
 impl Ruling {
@@ -192,7 +232,7 @@ impl Ruling {
             Self::Name(_) => Some(Property::Name),
             Self::Tags(_) => Some(Property::Tags),
             Self::Type { .. } => Some(Property::Type),
-            Self::Deleted { .. } | Self::Merged | Self::Split | Self::Managed { .. } => None,
+            Self::Deleted { .. } | Self::Merged | Self::Split | Self::Managed { .. } | Self::Zone(_) => None,
         }
     }
 }

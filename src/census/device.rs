@@ -34,15 +34,16 @@ use super::time::Timestamp;
 use super::trust;
 use super::verdict::{Standing, Verdict, both, verdict};
 use super::windows::Windows;
+use super::zone_names::ZoneNames;
 
-/// The id of a device: 16 hex digits, made of its zone and its earliest coupling. It is stable as long as that coupling
-/// stays known and stays the earliest.
+/// The id of a device: 16 hex digits, made of its earliest coupling and the label under which that came. It is stable as long
+/// as that coupling stays known and stays the earliest, whatever name its zone has.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DeviceId(u64);
 
 impl DeviceId {
-    fn of(zone: &str, anchor: CouplingKey) -> Self {
-        Self(id::of(&format!("{zone}|{}|{}", anchor.mac, anchor.ip)))
+    fn of(label: &str, anchor: CouplingKey) -> Self {
+        Self(id::of(&format!("{label}|{}|{}", anchor.mac, anchor.ip)))
     }
 }
 
@@ -234,6 +235,7 @@ enum Answer {
 /// Builds the devices of one zone.
 pub(super) struct DeviceBuilder<'s, 'a> {
     pub(super) zone: &'a str,
+    pub(super) names: &'s ZoneNames,
     pub(super) classifier: &'s Rc<ZoneClassifier<'a>>,
     pub(super) bindings: &'s Bindings<'a>,
     pub(super) joins: HashMap<CouplingKey, Vec<&'s Join>>,
@@ -254,7 +256,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
     pub(super) fn build(&mut self, couplings: SmallVec<[Member<'a>; 1]>) -> Option<Device<'a>> {
         let listed = couplings.iter().min_by_key(|m| listing_order(m))?.key;
         let mut device = Device {
-            id: DeviceId::of(self.zone, anchor(&couplings)?),
+            id: self.id(anchor(&couplings)?),
             zone: self.zone,
             ip: listed.ip,
             mac: listed.mac,
@@ -281,6 +283,10 @@ impl<'a> DeviceBuilder<'_, 'a> {
         self.classify(&mut device);
         self.judge(&mut device);
         Some(device)
+    }
+
+    fn id(&self, anchor: CouplingKey) -> DeviceId {
+        DeviceId::of(self.names.label(self.zone, self.classifier.zone, anchor), anchor)
     }
 
     fn classify(&mut self, device: &mut Device<'a>) {

@@ -14,6 +14,7 @@ use super::decisions::{Decisions, ZoneDecisions};
 use super::managed::{ManagedList, ManagedMatch};
 use super::member::Member;
 use super::time::Timestamp;
+use super::zone_names::ZoneNames;
 
 /// Certainty of a value that a person set, in percent.
 pub(super) const SET_BY_A_PERSON: u8 = 100;
@@ -121,6 +122,7 @@ impl DeviceDecisions {
 pub(super) struct DecisionLookup<'d> {
     zone: &'d str,
     decisions: Option<&'d ZoneDecisions>,
+    names: &'d ZoneNames,
     managed: &'d ManagedList,
     holders: HashMap<IpAddr, CouplingKey>,
     as_of: Timestamp,
@@ -135,7 +137,7 @@ impl<'d> DecisionLookup<'d> {
     ) -> Self {
         let managed = decisions.managed();
         let holders = managed.holders(bindings);
-        Self { zone, decisions: decisions.of_zone(zone), managed, holders, as_of }
+        Self { zone, decisions: decisions.of_zone(zone), names: decisions.names(), managed, holders, as_of }
     }
 
     /// The decisions about a device with these couplings; `None` if there are none, as for most devices.
@@ -149,7 +151,8 @@ impl<'d> DecisionLookup<'d> {
         }
         if !self.managed.is_empty() {
             let keys = couplings.iter().map(|m| m.key);
-            decided.managed = self.managed.of(self.zone, keys, &self.holders, self.as_of);
+            decided.managed =
+                self.managed.of(|label| self.names.name(label) == self.zone, keys, &self.holders, self.as_of);
         }
         (!decided.is_empty()).then(|| Box::new(decided))
     }

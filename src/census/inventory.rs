@@ -15,6 +15,7 @@ use super::station::Station;
 use super::stretches::Clock;
 use super::time::Timestamp;
 use super::tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey};
+use super::zone_names::Origins;
 
 /// Which facts without a time of their own count when an earlier instant is looked at. If nothing newer than the instant is
 /// known of a coupling or a zone, all of its facts count.
@@ -62,6 +63,9 @@ pub struct Zone {
     /// What stations did.
     #[serde(default, skip_serializing_if = "Conduct::is_empty")]
     pub conduct: Conduct,
+    /// Under which label each coupling came, if the zone has several (see `zone_names`).
+    #[serde(skip)]
+    pub origins: Origins,
 }
 
 impl Zone {
@@ -140,6 +144,7 @@ impl Zone {
             stations: self.stations.iter().filter_map(station).collect(),
             tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
             conduct: self.conduct.until(as_of),
+            origins: self.origins.clone(),
         }
     }
 

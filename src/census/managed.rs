@@ -120,17 +120,17 @@ impl ManagedList {
     }
 
     /// The entry that matches a device with these couplings at `as_of`: matches by MAC before those by address, then the
-    /// first by key.
+    /// first by key. `is_zone` tells whether a label is one of the device's zone.
     pub(super) fn of(
         &self,
-        zone: &str,
+        is_zone: impl Fn(&str) -> bool,
         couplings: impl Iterator<Item = CouplingKey> + Clone,
         holders: &HashMap<IpAddr, CouplingKey>,
         as_of: Timestamp,
     ) -> Option<ManagedMatch> {
         let holds = |key: &&ManagedKey| {
             let span = self.entries.get(*key).map(|d| &d.ruling);
-            key.zone.as_deref().is_none_or(|z| z == zone)
+            key.zone.as_deref().is_none_or(&is_zone)
                 && matches!(span, Some(Ruling::Managed { from, to })
                     if *from <= as_of && to.is_none_or(|to| as_of < to))
         };

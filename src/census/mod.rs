@@ -58,6 +58,7 @@ mod trust;
 mod tunnel;
 mod unread;
 mod verdict;
+mod zone_names;
 mod zone_survey;
 
 #[cfg(test)]
@@ -70,6 +71,8 @@ mod rules;
 mod rules_revised;
 #[cfg(test)]
 mod tunnel_laws;
+#[cfg(test)]
+mod zone_name_laws;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
@@ -110,4 +113,5 @@ pub use time::Timestamp;
 pub use tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey, TunnelKind, TunnelKinds, TunnelMarks};
 pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};
+pub use zone_names::{Origins, ZoneNames};
 pub use zone_survey::ZoneSurvey;

@@ -133,6 +133,7 @@ impl<'a> ZoneSurvey<'a> {
         };
         let mut builder = DeviceBuilder {
             zone: name,
+            names: decisions.names(),
             classifier,
             bindings: &bindings,
             joins,

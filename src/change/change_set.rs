@@ -24,12 +24,22 @@ pub enum ChangeKind {
     Forget,
     /// Undid another change.
     Undo,
+    /// Renamed a zone, or merged it into another one.
+    Zone,
 }
 
 impl ChangeKind {
     /// All kinds.
-    pub const ALL: [Self; 7] =
-        [Self::Edit, Self::Delete, Self::Merge, Self::Split, Self::Import, Self::Forget, Self::Undo];
+    pub const ALL: [Self; 8] = [
+        Self::Edit,
+        Self::Delete,
+        Self::Merge,
+        Self::Split,
+        Self::Import,
+        Self::Forget,
+        Self::Undo,
+        Self::Zone,
+    ];
 
     /// The word in the API and the store.
     pub const fn key(self) -> &'static str {
@@ -41,6 +51,7 @@ impl ChangeKind {
             Self::Import => "import",
             Self::Forget => "forget",
             Self::Undo => "undo",
+            Self::Zone => "zone",
         }
     }
 

@@ -20,9 +20,10 @@ pub struct AlterationEntry {
 /// The object of a decision.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ObjectEntry {
-    /// `property`, `deletion`, `merge`, `split` or `managed`.
+    /// `property`, `deletion`, `merge`, `split`, `managed` or `zone`.
     pub kind: &'static str,
-    /// The zone; null for an entry of the managed list that applies to all zones.
+    /// The zone, by the label under which its sensors upload; null for an entry of the managed list that applies to all
+    /// zones.
     pub zone: Option<String>,
     /// The coupling, `mac ip`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +51,7 @@ pub struct ObjectEntry {
 /// A decision on an object.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DecisionEntry {
-    /// The value of a property; `true` for a merge or a split; null for others.
+    /// The value of a property; the name of a zone; `true` for a merge or a split; null for others.
     #[schema(value_type = Object)]
     pub value: serde_json::Value,
     /// The first instant at which an entry of the managed list applies; for a deletion, the instant after which a frame
@@ -95,6 +96,7 @@ impl From<&Object> for ObjectEntry {
             Object::Deletion(zone, key) => of("deletion", zone, key),
             Object::Split(zone, key) => of("split", zone, key),
             Object::Merge(zone, a, b) => Self { with: pair(b), ..of("merge", zone, a) },
+            Object::Zone(label) => Self { kind: "zone", zone: Some(label.clone()), ..Self::default() },
             Object::Managed(key) => Self {
                 kind: "managed",
                 zone: key.zone.clone(),
@@ -114,9 +116,10 @@ impl From<&Decision> for DecisionEntry {
         let value = match &decision.ruling {
             Ruling::Category(category) => category.key().into(),
             Ruling::Importance(importance) => Importance::key(*importance).into(),
-            Ruling::Location(text) | Ruling::Name(text) | Ruling::Type { kind: text, .. } => {
-                text.clone().into()
-            }
+            Ruling::Location(text)
+            | Ruling::Name(text)
+            | Ruling::Zone(text)
+            | Ruling::Type { kind: text, .. } => text.clone().into(),
             Ruling::Tags(tags) => tags.clone().into(),
             Ruling::Merged | Ruling::Split => true.into(),
             Ruling::Deleted { at } => {

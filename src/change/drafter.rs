@@ -9,10 +9,11 @@ use super::patch::Patch;
 use super::refusal::ChangeRefusal;
 use super::request::ManagedEndpoint;
 use super::sheet::{Sheet, has_room};
+use super::zones::ensure_no_chain;
 use crate::census::time::DAY;
 use crate::census::{
-    CouplingKey, Decisions, Device, DeviceDecisions, DeviceId, MacAddr, ManagedKey, Mark, Object, Property,
-    Ruling, Survey, Timestamp, Verdict,
+    CouplingKey, Decisions, Device, DeviceDecisions, DeviceId, Inventory, MacAddr, ManagedKey, Mark, Object,
+    Property, Ruling, Survey, Timestamp, Verdict,
 };
 use crate::classify::Taxonomy;
 
@@ -27,14 +28,21 @@ const EXTERNAL_ID: usize = 200;
 #[derive(Debug)]
 pub(crate) struct ChangeDrafter<'s, 'a> {
     survey: &'s Survey<'a>,
-    decisions: &'s Decisions,
+    pub(super) decisions: &'s Decisions,
+    /// The facts by labels.
+    pub(super) facts: &'s Inventory,
     mark: Arc<Mark>,
 }
 
 impl<'s, 'a> ChangeDrafter<'s, 'a> {
-    /// A drafter for one change, which `mark` will record.
-    pub(crate) fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
-        Self { survey, decisions, mark: Arc::new(mark) }
+    /// A drafter for one change, which `mark` will record. `facts` are those of the survey, by labels.
+    pub(crate) fn new(
+        survey: &'s Survey<'a>,
+        decisions: &'s Decisions,
+        facts: &'s Inventory,
+        mark: Mark,
+    ) -> Self {
+        Self { survey, decisions, facts, mark: Arc::new(mark) }
     }
 
     /// Sets properties on devices.
@@ -130,9 +138,14 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
         for device in &devices {
-            let macs: BTreeSet<MacAddr> = device.couplings.iter().map(|m| m.key.mac).collect();
-            for mac in macs {
-                let (external_id, zone) = (mac.to_string(), Some(device.zone.to_owned()));
+            let of_labels = device.couplings.iter().flat_map(|m| {
+                self.labels(device.zone)
+                    .filter(move |(_, facts)| facts.has_coupling(m.key))
+                    .map(|(l, _)| (m.key.mac, l))
+            });
+            let of_labels: BTreeSet<(MacAddr, &str)> = of_labels.collect();
+            for (mac, label) in of_labels {
+                let (external_id, zone) = (mac.to_string(), Some(label.to_owned()));
                 let key = ManagedKey { source: source.clone(), external_id, zone, mac: Some(mac), ip: None };
                 let from = self.holds_since(&key);
                 sheet.rule(Object::Managed(key), Ruling::Managed { from, to: None });
@@ -323,7 +336,9 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         let alterations: Vec<Alteration> = alterations.into_iter().map(back).collect();
         has_room(self.decisions.len(), &alterations, DECISIONS)?;
         let summary = format!("undid change {change}: {summary}");
-        Ok(Draft { action: ChangeKind::Undo, summary, undoes: Some(change), alterations })
+        let draft = Draft { action: ChangeKind::Undo, summary, undoes: Some(change), alterations };
+        ensure_no_chain(self.decisions, &draft)?;
+        Ok(draft)
     }
 
     fn of_source(&self, source: &str) -> Vec<&'s ManagedKey> {
@@ -357,8 +372,8 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         }
     }
 
-    fn sheet(&self) -> Sheet<'_> {
-        Sheet::new(self.decisions, &self.mark)
+    pub(super) fn sheet(&self) -> Sheet<'_> {
+        Sheet::new(self.decisions, self.facts, &self.mark)
     }
 }
 

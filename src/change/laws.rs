@@ -61,7 +61,7 @@ impl Tenant {
         ask: impl FnOnce(&ChangeDrafter<'_, '_>) -> Result<Draft, ChangeRefusal>,
     ) -> Result<Draft, ChangeRefusal> {
         let survey = self.survey();
-        ask(&ChangeDrafter::new(&survey, &self.decisions, mark(self.made.len() as u64 + 1)))
+        ask(&ChangeDrafter::new(&survey, &self.decisions, &self.inventory, mark(self.made.len() as u64 + 1)))
     }
 
     fn make(

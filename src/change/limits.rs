@@ -8,3 +8,5 @@ pub(crate) const ALTERATIONS: usize = 20_000;
 pub(crate) const ENTRIES: usize = 200_000;
 /// Decisions in force in one subscription.
 pub(crate) const DECISIONS: usize = 1_000_000;
+/// Bytes of a zone's name, as in uploads.
+pub(crate) const ZONE: usize = 64;

@@ -14,6 +14,7 @@ mod refusal;
 mod request;
 mod sheet;
 mod undo;
+mod zones;
 
 #[cfg(test)]
 mod laws;
@@ -26,5 +27,5 @@ pub(crate) use limits::{DEVICES, ENTRIES};
 pub(crate) use list::ListReport;
 pub(crate) use patch::Patch;
 pub(crate) use refusal::ChangeRefusal;
-pub(crate) use request::{ChangeRequest, ManagedEndpoint};
+pub(crate) use request::{ChangeRequest, ManagedEndpoint, ZoneRequest};
 pub(crate) use undo::ensure_undoable;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::limits::{ALTERATIONS, DECISIONS, DEVICES, ENTRIES};
+use super::limits::{ALTERATIONS, DECISIONS, DEVICES, ENTRIES, ZONE};
 use crate::census::{CouplingKey, JoinReason};
 
 /// Why a change is refused.
@@ -93,6 +93,26 @@ pub enum ChangeRefusal {
         /// What brought it back.
         by: u64,
     },
+    /// No sensor uploads to a zone of that name.
+    #[error("there is no zone '{0}'; the list of zones names all")]
+    UnknownZone(String),
+    /// Another zone has the name.
+    #[error("there is a zone '{0}' already; to make both one zone, merge them")]
+    ZoneExists(String),
+    /// The name is a label of another zone.
+    #[error("'{label}' is a label whose facts count in the zone '{zone}'; choose another name")]
+    ZoneLabel { label: String, zone: String },
+    /// A zone would be merged into itself.
+    #[error("a zone cannot be merged into itself: name two zones")]
+    SameZone,
+    /// The name of a zone is invalid.
+    #[error("invalid name of a zone: write 1 to {ZONE} bytes without control characters")]
+    BadZone,
+    /// A later change gave the label, whose name the undo would change, to another zone.
+    #[error(
+        "change {0} cannot be undone because a zone got that label as its name since; rename that zone first"
+    )]
+    ZoneChain(u64),
     /// Others changed the inventory during every attempt.
     #[error("others changed the inventory at the same time; send the request again")]
     Busy,

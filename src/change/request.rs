@@ -31,6 +31,26 @@ pub enum ChangeRequest {
     Forget { source: String },
     /// Undo a change.
     Undo { change: u64 },
+    /// Let a zone count under another name.
+    Zone(ZoneRequest),
+}
+
+/// What a person wants a zone to be.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ZoneRequest {
+    /// Give a zone a name that no other zone has.
+    Rename { zone: String, name: String },
+    /// Make a zone part of another one.
+    Merge { zone: String, into: String },
+}
+
+impl ZoneRequest {
+    /// The zone, and the name that it gets.
+    pub fn names(&self) -> (&str, &str) {
+        match self {
+            Self::Rename { zone, name } | Self::Merge { zone, into: name } => (zone, name),
+        }
+    }
 }
 
 /// An endpoint that another system manages, as an import brings it.

@@ -176,7 +176,15 @@ pub struct Life {
 
 /// The id under which the object of an alert is accepted in its zone.
 pub fn object_id(alert: &Alert) -> AlertId {
-    AlertId::of_object(&alert.device.zone, &alert.rule, &alert.object)
+    let label = alert.labels.first().unwrap_or(&alert.device.zone);
+    AlertId::of_object(label, &alert.rule, &alert.object)
+}
+
+/// All ids under which the object of an alert may have been accepted in its zone: one a label.
+pub fn object_ids(alert: &Alert) -> impl Iterator<Item = AlertId> {
+    let others = alert.labels.iter().skip(1);
+    let of = |label: &String| AlertId::of_object(label, &alert.rule, &alert.object);
+    std::iter::once(object_id(alert)).chain(others.map(of))
 }
 
 /// The newest decision about an alert: by its id, by one that it had or would have, or about its object.
@@ -185,7 +193,7 @@ pub fn decision<'d>(
     decisions: &'d BTreeMap<AlertId, AlertDecision>,
 ) -> Option<&'d AlertDecision> {
     let own = std::iter::once(alert.id).chain(alert.aliases.iter().copied());
-    let ids = own.chain((!decisions.is_empty()).then(|| object_id(alert)));
+    let ids = own.chain((!decisions.is_empty()).then(|| object_ids(alert)).into_iter().flatten());
     ids.filter_map(|id| decisions.get(&id)).max_by_key(|decision| decision.at)
 }
 

@@ -29,7 +29,7 @@ pub struct MuteFilter {
     /// Alerts of this severity or a lower one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub severity: Option<Severity>,
-    /// The zone.
+    /// The zone, by its name or one of its labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// The device: its id, its MAC or its address.
@@ -140,7 +140,7 @@ impl MuteFilter {
         };
         is(&self.rule, &alert.rule)
             && self.severity.is_none_or(|most| alert.severity <= most)
-            && self.zone.as_ref().is_none_or(|zone| *zone == device.zone)
+            && self.zone.as_ref().is_none_or(|zone| *zone == device.zone || alert.labels.contains(zone))
             && self.device.as_ref().is_none_or(is_device)
             && is(&self.category, &device.category)
             && fits(&self.vendor, device.vendor.as_deref())
@@ -208,6 +208,7 @@ pub(crate) mod tests {
         Alert {
             id: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             aliases: Vec::new(),
+            labels: Vec::new(),
             rule: "A-SCAN-P".into(),
             title: "Port scan".into(),
             severity: Severity::Medium,

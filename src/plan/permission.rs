@@ -115,7 +115,11 @@ pub const MATRIX: [(Action, &str, &[Role]); 10] = [
     (Action::ChangePlan, "add or cancel a plan, withdraw a cancellation", &[SA, C, O, G]),
     (Action::ReplacePlan, "replace a plan", &[SA, C, O]),
     (Action::ManageSensors, "enrol, rename and revoke sensors", &[SA, C, O]),
-    (Action::EditDevices, "edit, merge, split and delete devices, import the managed list", &[SA, C, O]),
+    (
+        Action::EditDevices,
+        "edit, merge, split and delete devices, rename and merge zones, import the managed list",
+        &[SA, C, O],
+    ),
     (Action::UpdateFindings, "update findings, rules, webhooks and SIEM targets", &[SA, C, O]),
     (Action::ViewAudit, "view the audit trail", &[SA, O, G]),
     (Action::BindRoles, "bind roles", &[O, G]),

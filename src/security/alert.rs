@@ -52,16 +52,16 @@ impl Severity {
     }
 }
 
-/// The id of an alert: 32 hex digits, made of its zone, its rule, its earliest doer and its object. It stays while the alert
-/// grows.
+/// The id of an alert: 32 hex digits, made of the label under which its earliest doer came, its rule, that doer and its object.
+/// It stays while the alert grows, and if its zone gets another name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct AlertId(u128);
 
 impl AlertId {
-    pub(super) fn of(zone: &str, rule: &str, doer: CouplingKey, object: &str) -> Self {
+    pub(super) fn of(label: &str, rule: &str, doer: CouplingKey, object: &str) -> Self {
         let mut state = Sha256::new();
-        for part in [rule, &doer.mac.to_string(), &doer.ip.to_string(), object, zone] {
+        for part in [rule, &doer.mac.to_string(), &doer.ip.to_string(), object, label] {
             state.update((part.len() as u64).to_be_bytes());
             state.update(part);
         }
@@ -71,9 +71,9 @@ impl AlertId {
 
 impl AlertId {
     /// The id under which an object of a rule is accepted in a whole zone. No alert has it.
-    pub fn of_object(zone: &str, rule: &str, object: &str) -> Self {
+    pub fn of_object(label: &str, rule: &str, object: &str) -> Self {
         let mut state = Sha256::new();
-        for part in ["object of a rule", rule, object, zone] {
+        for part in ["object of a rule", rule, object, label] {
             state.update((part.len() as u64).to_be_bytes());
             state.update(part);
         }
@@ -193,6 +193,9 @@ pub struct Alert {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(feature = "plan", schema(value_type = Vec<String>))]
     pub aliases: Vec<AlertId>,
+    /// The labels under which sensors upload to its zone, its own first; left out if there is one, which is the zone's name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
     /// The rule, such as `A-SCAN-P`.
     pub rule: String,
     pub title: String,

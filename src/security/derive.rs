@@ -9,10 +9,14 @@ use super::indicator::LISTED;
 use super::ruleset::Ruleset;
 use super::{attacks, cards, control, flood, newcomer, posture};
 use crate::census::conduct::{Conduct, Deed, DeedKey, DeedKind, Reached, Thing};
-use crate::census::{Category, Coupling, CouplingKey, Device, Field, Inventory, Survey, Timestamp, Zone};
+use crate::census::{
+    Category, Coupling, CouplingKey, Device, Field, Inventory, Survey, Timestamp, Zone, ZoneNames,
+};
 
 /// The most alerts of one rule and zone; the first by their doers stay.
 const ALERTS: usize = 1_000;
+/// Of so many other labels of its zone, an alert has the ids that it had there.
+const LABELS: usize = 16;
 /// The rules whose object is an indicator.
 const INDICATED: [&str; 2] = ["A-IP", "A-DOM"];
 
@@ -43,6 +47,8 @@ pub(super) struct Found {
 
 /// A zone as the rules look at it.
 pub(super) struct View<'v, 'a> {
+    name: &'v str,
+    names: &'v ZoneNames,
     pub(super) zone: &'v Zone,
     pub(super) conduct: &'v Conduct,
     pub(super) devices: &'v [Device<'a>],
@@ -56,6 +62,27 @@ pub(super) struct View<'v, 'a> {
 }
 
 impl<'a> View<'_, 'a> {
+    /// The id of an alert.
+    fn alert(&self, rule: &str, doer: CouplingKey, object: &str) -> AlertId {
+        AlertId::of(self.names.label(self.name, self.zone, doer), rule, doer, object)
+    }
+
+    /// The ids that an alert has, or would have under the other labels of its zone.
+    fn ids(&self, rule: &str, doer: CouplingKey, object: &str) -> Vec<AlertId> {
+        let own = self.names.label(self.name, self.zone, doer);
+        let others = self.names.labels(self.name).filter(|label| *label != own).take(LABELS);
+        let labels = std::iter::once(own).chain(others.filter(|_| !self.names.is_empty()));
+        labels.map(|label| AlertId::of(label, rule, doer, object)).collect()
+    }
+
+    /// The labels of the zone, that of the doer first; none if people did not name it.
+    fn labels(&self, doer: CouplingKey) -> Vec<String> {
+        let own = self.names.label(self.name, self.zone, doer);
+        let others = self.names.labels(self.name).filter(|label| *label != own);
+        let labels: Vec<String> = std::iter::once(own).chain(others).map(str::to_owned).collect();
+        if labels == [self.name] { Vec::new() } else { labels }
+    }
+
     /// The device that did it, if a device did.
     pub(super) fn doer(&self, key: &DeedKey) -> Option<usize> {
         self.by_coupling.get(&key.doer).copied()
@@ -131,10 +158,11 @@ pub(super) fn proof_of(deed: &Deed, reached: Reached, sentence: String) -> Proof
 
 /// Derives alerts and recommendations. A pure function of its arguments: `inventory` is the one of the survey, `baseline` for
 /// how many nanoseconds after its first frame everything in a zone is new, `all` whether to tell what is off, too, and `feeds`
-/// which feeds hold the indicators that were hit.
+/// which feeds hold the indicators that were hit. `names` are those under which the inventory's zones have their names.
 pub fn derive(
     survey: &Survey<'_>,
     inventory: &Inventory,
+    names: &ZoneNames,
     rules: &Ruleset,
     baseline: i64,
     all: bool,
@@ -148,6 +176,8 @@ pub fn derive(
         let until = survey.devices.partition_point(|d| d.zone <= name.as_str());
         let Some(devices) = survey.devices.get(from..until) else { continue };
         let mut view = View {
+            name,
+            names,
             zone,
             conduct: &zone.conduct,
             devices,
@@ -168,10 +198,10 @@ pub fn derive(
         flood::find(&view, &mut found);
         newcomer::find(&view, &mut found);
         control::find(&view, &mut found);
-        let found = found.into_iter().filter_map(|one| still_held(one, name, feeds, &mut out.delisted));
+        let found = found.into_iter().filter_map(|one| still_held(one, &view, feeds, &mut out.delisted));
         let found = found.collect();
         let known = out.alerts.len();
-        tell(name, &view, found, rules, all, &mut standings, &mut out.alerts);
+        tell(&view, found, rules, all, &mut standings, &mut out.alerts);
         for alert in out.alerts.iter_mut().skip(known).filter(|a| INDICATED.contains(&&*a.rule)) {
             alert.feeds = feeds.get(&alert.object).cloned().unwrap_or_default();
         }
@@ -186,7 +216,7 @@ pub fn derive(
 /// What was found, unless it hit an indicator that only the plan service named and that no feed holds any more.
 fn still_held(
     mut one: Found,
-    zone: &str,
+    view: &View<'_, '_>,
     feeds: &FeedHolders,
     delisted: &mut BTreeSet<AlertId>,
 ) -> Option<Found> {
@@ -195,7 +225,7 @@ fn still_held(
     {
         one.object = indicator.to_owned();
         if feeds.get(&one.object).is_none_or(Vec::is_empty) {
-            delisted.insert(AlertId::of(zone, one.rule, one.doer, &one.object));
+            delisted.insert(view.alert(one.rule, one.doer, &one.object));
             return None;
         }
     }
@@ -204,7 +234,6 @@ fn still_held(
 
 /// Joins what is one alert, and puts it into words.
 fn tell(
-    zone: &str,
     view: &View<'_, '_>,
     mut found: Vec<Found>,
     rules: &Ruleset,
@@ -242,10 +271,13 @@ fn tell(
         let earliest = first.doer;
         doers.sort_unstable();
         doers.dedup();
-        let aliases = doers.iter().filter(|doer| **doer != earliest);
+        let own = view.alert(id, earliest, object);
+        let mut aliases: Vec<AlertId> = doers.iter().flat_map(|doer| view.ids(id, *doer, object)).collect();
+        aliases.retain(|alias| *alias != own);
         out.push(Alert {
-            id: AlertId::of(zone, id, earliest, object),
-            aliases: aliases.map(|doer| AlertId::of(zone, id, *doer, object)).collect(),
+            id: own,
+            aliases,
+            labels: view.labels(earliest),
             rule: id.to_owned(),
             title: rule.title.clone(),
             severity: of_one.iter().filter_map(|f| f.severity).max().unwrap_or(rule.severity),

@@ -125,7 +125,15 @@ mod tests {
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey =
             Survey::new(&inventory, &policy, &decisions, &Cameras, Timestamp::from_secs(40 * 86_400));
-        derive(&survey, &inventory, &Ruleset::builtin().unwrap(), 0, true, &FeedHolders::new())
+        derive(
+            &survey,
+            &inventory,
+            decisions.names(),
+            &Ruleset::builtin().unwrap(),
+            0,
+            true,
+            &FeedHolders::new(),
+        )
     }
 
     fn newcomers(came: &[(i64, i64)]) -> Vec<String> {

@@ -144,6 +144,7 @@ mod tests {
             &Alert {
                 id: "00000000000000000000000000000001".parse::<AlertId>().unwrap(),
                 aliases: Vec::new(),
+                labels: Vec::new(),
                 rule: "A-SCAN-P".to_owned(),
                 title: "Port scan".to_owned(),
                 severity: Severity::High,

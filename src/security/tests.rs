@@ -119,7 +119,7 @@ impl Net {
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey =
             Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
-        derive(&survey, &inventory, rules, baseline * 1_000_000_000, all, feeds)
+        derive(&survey, &inventory, decisions.names(), rules, baseline * 1_000_000_000, all, feeds)
     }
 
     /// The alerts, each as its rule, address and object.

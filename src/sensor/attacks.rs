@@ -42,7 +42,7 @@ fn security<'f>(frames: impl Iterator<Item = &'f (Timestamp, Vec<u8>)> + Clone, 
     let (policy, decisions) = (Policy::default(), Decisions::default());
     let as_of = frames.map(|(at, _)| *at).max().unwrap();
     let survey = Survey::new(&inventory, &policy, &decisions, &RULES.0, as_of);
-    derive(&survey, &inventory, &RULES.1, 0, true, &FeedHolders::new())
+    derive(&survey, &inventory, decisions.names(), &RULES.1, 0, true, &FeedHolders::new())
 }
 
 /// The alerts, each as its severity, rule and address, sorted.

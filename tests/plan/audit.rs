@@ -112,7 +112,7 @@ impl Recipe {
 const A: &str = "00:40:8c:00:00:0a";
 const B: &str = "00:40:8c:00:00:0b";
 
-/// Six devices: the first has two cards, which LLDP ties, and an address of the last, which has an alert. Then their plan ends.
+/// Six devices in one zone, and one in another: the first has two cards, which LLDP ties, and an address of the last, which has an alert. Then their plan ends.
 async fn prepare(plan: &Plan) -> (String, String) {
     let sensor = plan.ready().await;
     let seen = Seen::default().arp(A, "10.0.0.1", "network-a").arp(B, "10.0.0.2", "network-b");
@@ -123,6 +123,7 @@ async fn prepare(plan: &Plan) -> (String, String) {
     let seen = seen.arp("00:40:8c:00:00:0f", "10.0.0.6", "iot-f").arp(A, "10.0.0.6", "");
     let seen = seen.did("00:40:8c:00:00:0f", "10.0.0.6", DeedKind::Mines, None, "stratum");
     seen.send(plan, &sensor, 1, "hq").await;
+    Seen::default().arp("00:40:8c:00:00:10", "10.0.0.7", "iot-g").send(plan, &sensor, 2, "branch").await;
     let alert = plan.get("/alerts").await["alerts"][0]["id"].as_str().unwrap().to_owned();
     plan.post("/plan/cancel", Value::Null).await.succeeds(200);
     plan.set_time("2026-11-22T12:00:00Z");
@@ -205,6 +206,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/devices/{id}/split", &[&tied], split),
         write(M::POST, "/devices/merge", &[], json!({"ids": [c, d]})),
         write(M::DELETE, "/devices/{id}", &[&e], Value::Null).with_tag(),
+        write(M::POST, "/zones/rename", &[], json!({"zone": "branch", "name": "Zug"})),
+        write(M::POST, "/zones/merge", &[], json!({"zone": "Zug", "into": "hq"})),
         write(M::POST, "/managed/import", &[], import),
         write(M::POST, "/managed/import/file", &[], Value::Null)
             .of_file("&source=f&all=true", "mac\n00:40:8c:00:00:0c\n"),

@@ -176,6 +176,8 @@ const WAYS: &[(&str, Way)] = &[
     ("GET ~/vulnerabilities/coverage.ndjson", Link("/api/v1~/vulnerabilities/coverage.ndjson")),
     ("GET ~/vulnerabilities/{cve}", Link("~/vulnerabilities/{}")),
     ("GET ~/zones", Link("~/zones")),
+    ("POST ~/zones/merge", Form("~/zones")),
+    ("POST ~/zones/rename", Form("~/zones")),
 ];
 
 const SUBSCRIPTION: &str = "/subscriptions/{sid}";

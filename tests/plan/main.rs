@@ -59,3 +59,4 @@ mod vectors;
 mod views;
 mod vulnerabilities;
 mod walks;
+mod zones;

@@ -50,7 +50,7 @@ impl Plan {
         self.renew_token().await;
     }
 
-    async fn renew_token(&mut self) {
+    pub(crate) async fn renew_token(&mut self) {
         let issued = self.store.issue(CredentialKind::Token, Some("owner"), self.now()).await.unwrap();
         self.token = issued.secret;
     }

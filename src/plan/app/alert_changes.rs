@@ -9,7 +9,9 @@ use super::alerts::{AlertRecord, Ground};
 use super::{App, May, Refusal, findings};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
-use crate::plan::alert_life::{AlertDecision, AlertState, CloseReason, DecisionScope, decision, object_id};
+use crate::plan::alert_life::{
+    AlertDecision, AlertState, CloseReason, DecisionScope, decision, object_id, object_ids,
+};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{UpdateFindings, View};
 use crate::plan::store::{AlertChange, AlertChangeSteps, AlertStep, CHANGED_AT_ONCE, Expected, tag};
@@ -258,7 +260,7 @@ fn answer(ground: Ground, done: AlertChangeSteps, dry_run: bool, unchanged: u64)
     let ids: BTreeSet<AlertId> = steps.iter().map(|step| step.id).collect();
     let alerts = ground.secured.security.alerts.iter();
     let before: Vec<(AlertState, Alert)> = alerts
-        .filter(|alert| ids.contains(&alert.id) || ids.contains(&object_id(alert)))
+        .filter(|alert| ids.contains(&alert.id) || object_ids(alert).any(|id| ids.contains(&id)))
         .map(|alert| (ground.record(alert).state, alert.clone()))
         .collect();
     let after = Ground { decisions, now: change.at.max(ground.now), ..ground };

@@ -12,7 +12,7 @@ use super::{App, May, Refusal};
 use crate::census::Timestamp;
 use crate::census::time::{HOUR, rfc3339};
 use crate::plan::alert_ledger::{LedgerEntry, LedgerLine, Showing, WithdrawnWhy};
-use crate::plan::alert_life::{AlertDecision, AlertState, DecisionScope, object_id};
+use crate::plan::alert_life::{AlertDecision, AlertState, DecisionScope, object_ids};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::View;
 use crate::plan::store::{NumberedLine, StoreError};
@@ -241,7 +241,7 @@ pub async fn history(app: &App, may: &May<View>, id: &str) -> Result<AlertHistor
     let mut ids: Vec<AlertId> =
         entry.map(|entry| [entry.id, entry.newest_id]).into_iter().flatten().collect();
     ids.extend(shown.iter().flat_map(|alert| std::iter::once(&alert.id).chain(&alert.aliases)));
-    ids.extend(shown.map(object_id));
+    ids.extend(shown.into_iter().flat_map(object_ids));
     ids.sort_unstable();
     ids.dedup();
     let mut events = Vec::new();

@@ -98,7 +98,7 @@ impl AlertFilter {
         in_state
             && self.severity.is_none_or(|least| alert.severity >= least)
             && self.rule.as_ref().is_none_or(|rule| *rule == alert.rule)
-            && self.zone.as_ref().is_none_or(|zone| *zone == alert.device.zone)
+            && self.zone.as_ref().is_none_or(|zone| *zone == alert.device.zone || alert.labels.contains(zone))
             && self.device.as_ref().is_none_or(|id| *id == alert.device.id)
             && self.assignee.as_ref().is_none_or(|wanted| {
                 let person = record.decision.as_ref().and_then(|d| d.assignee.as_deref());

@@ -181,7 +181,9 @@ pub async fn document(
     aside(move || {
         let mut document: Document = inventory.document(Vec::new());
         let sensors = findings::concerned(&inventory, &sensors);
-        document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
+        let unlisted = &document.unlisted_findings;
+        document.findings =
+            findings::of(&document.findings, unlisted, &sensors, inventory.zone_names()).findings;
         for Sensor { health, .. } in sensors {
             document.census.lower_bound |= health.refused > 0;
             if inventory.basis.is_some() {

@@ -127,7 +127,9 @@ pub async fn of_device(
 ) -> Result<Vec<ChangeSet>, Refusal> {
     let couplings: Vec<CouplingKey> =
         device.couplings.iter().map(|c| CouplingKey { mac: c.mac, ip: c.ip }).collect();
-    Ok(app.store.changes_of(may.id(), &device.zone, &couplings, limit).await?)
+    let decisions = app.decisions(may.id()).await?;
+    let labels: Vec<&str> = decisions.names().labels(&device.zone).collect();
+    Ok(app.store.changes_of(may.id(), &labels, &couplings, limit).await?)
 }
 
 /// A change set with everything that it altered.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::changes::{ChangeAnswer, make};
-use super::inventory::{Check, View as Inventory};
+use super::inventory::{Check, View as Inventory, ZoneLabels};
 use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
@@ -118,7 +118,7 @@ impl Matching {
 /// A page of the devices that match a filter.
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view_of(may.id(), filter).await?;
-    let filter = filter.clone();
+    let filter = inventory.by_name(filter);
     let page = move || {
         let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter)?;
         Ok(DevicePage { basis: inventory.basis.clone(), ..page })
@@ -134,7 +134,7 @@ pub(crate) async fn faceted(
     most: usize,
 ) -> Result<(DevicePage, Vec<Facet>), Refusal> {
     let inventory = app.view_of(may.id(), filter).await?;
-    let filter = filter.clone();
+    let filter = inventory.by_name(filter);
     let both = move || {
         let mut facets = Facets::default();
         let (zones, visit) = (inventory.by_zone(), |device| facets.add(device));
@@ -153,7 +153,7 @@ pub(crate) async fn neighbours(
 ) -> Result<Option<Neighbours>, Refusal> {
     let Ok(id) = id.parse() else { return Ok(None) };
     let inventory = app.view_of(may.id(), filter).await?;
-    let filter = filter.clone();
+    let filter = inventory.by_name(filter);
     let found = move || {
         let zones: Vec<_> = inventory.by_zone().collect();
         Neighbours::new(zones.iter().copied(), inventory.as_of, &filter, id)
@@ -164,7 +164,7 @@ pub(crate) async fn neighbours(
 /// All devices that match a filter, however many.
 pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
     let inventory = app.view_of(may.id(), filter).await?;
-    let filter = filter.clone();
+    let filter = inventory.by_name(filter);
     let matching = move || {
         let places = places(inventory.by_zone(), inventory.as_of, &filter)?;
         Ok(Matching { inventory, places })
@@ -272,7 +272,7 @@ pub async fn change_many(
         Bulk::Edits(edits) => edits.ask()?,
         Bulk::Merge { ids } => ChangeRequest::Merge { ids },
     };
-    let check = Box::new(move |named: &[DeviceEntry]| expected.check(&all_editable(named)));
+    let check = Box::new(move |named: &[DeviceEntry], _: &ZoneLabels| expected.check(&all_editable(named)));
     let mut changed = app.change(may.id(), ask, &may.by, Some(check)).await?;
     let before = std::mem::take(&mut changed.named);
     let tag = store::tag(&all_editable(&before));
@@ -315,7 +315,7 @@ pub fn tag(device: &DeviceEntry) -> String {
 
 /// Refuses a change of a device that is not as the caller saw it.
 fn check(expected: Expected) -> Box<Check> {
-    Box::new(move |named| match named {
+    Box::new(move |named, _| match named {
         [device] => expected.check(&editable(device)),
         _ => Ok(()),
     })

@@ -390,9 +390,10 @@ fn difference(sealed: &Sealed, view: &Inventory) -> Differences {
     let mut all = Vec::new();
     // Asking each zone for each device would take longer the more zones there are.
     let known: HashSet<DeviceId> = view.rows().map(|row| row.id).collect();
-    // Devices of the snapshot whose id is unknown today, by their coupling.
+    // Devices of the snapshot whose id is unknown today, by their coupling, in the zones of today.
+    let lost = sealed.devices.iter().filter(|d| !known.contains(&d.id));
     let lost: HashMap<(&str, CouplingKey), &SealedDevice> =
-        sealed.devices.iter().filter(|d| !known.contains(&d.id)).map(|d| ((&*d.zone, d.key), d)).collect();
+        lost.map(|d| ((view.zone_name(&d.zone), d.key), d)).collect();
     let mut found: HashSet<DeviceId> = HashSet::new();
     for row in view.rows() {
         let parts = || row.couplings.iter().filter_map(|c| lost.get(&(&*row.zone, c.key)));

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::inventory::View as Inventory;
 use super::{App, May, Refusal, aside};
 use crate::census::{
-    Finding, FindingId, FindingKind, Limit, MostlyUnread, Timestamp, UnlistedFindings, time::rfc3339,
+    Finding, FindingId, FindingKind, Limit, MostlyUnread, Timestamp, UnlistedFindings, ZoneNames,
+    time::rfc3339,
 };
 use crate::plan::finding_ledger::{
     Conclusions, FindingDecision, FindingRecord, FindingState, NOTE, StateFilter,
@@ -109,8 +110,11 @@ pub(super) fn concerned(inventory: &Inventory, sensors: &[Sensor]) -> Vec<Sensor
 pub(super) async fn shown(inventory: &Arc<Inventory>, sensors: &[Sensor]) -> Result<Conclusions, Refusal> {
     let sensors = concerned(inventory, sensors);
     let inventory = Arc::clone(inventory);
-    let (findings, unlisted) = aside(move || inventory.findings()).await?;
-    Ok(of(&findings, &unlisted, &sensors))
+    let shown = move || {
+        let (findings, unlisted) = inventory.findings();
+        of(&findings, &unlisted, &sensors, inventory.zone_names())
+    };
+    aside(shown).await
 }
 
 /// The list over what a survey shows.
@@ -225,7 +229,9 @@ impl App {
     async fn conclusions(&self, subscription: &SubscriptionId) -> Result<(Conclusions, Surveyed), Refusal> {
         let at = self.now();
         let (revision, findings, unlisted) = self.inventories()?.findings(subscription).await?;
-        let shown = of(&findings, &unlisted, &self.store.sensors(subscription).await?);
+        let (sensors, decisions) =
+            (self.store.sensors(subscription).await?, self.decisions(subscription).await?);
+        let shown = of(&findings, &unlisted, &sensors, decisions.names());
         Ok((shown, Surveyed { facts: revision.facts, decisions: revision.decisions, at }))
     }
 
@@ -236,33 +242,39 @@ impl App {
     }
 }
 
-/// What a survey and the health of the sensors show.
-pub fn of(findings: &[Finding], unlisted: &[UnlistedFindings], sensors: &[Sensor]) -> Conclusions {
+/// What a survey and the health of the sensors show. Sensors name the labels of their zones.
+pub fn of(
+    findings: &[Finding],
+    unlisted: &[UnlistedFindings],
+    sensors: &[Sensor],
+    names: &ZoneNames,
+) -> Conclusions {
     let mut findings = findings.to_vec();
-    let full: BTreeSet<&str> =
-        sensors.iter().filter(|s| s.health.refused > 0).filter_map(|s| s.zone.as_deref()).collect();
-    findings.extend(full.into_iter().map(|zone| Finding::lower_bound(zone, Limit::Couplings)));
-    let unread = sensors.iter().filter_map(|s| Some((s.zone.as_deref()?, s.health.mostly_unread.as_ref()?)));
+    let zone = |sensor: &'_ Sensor| sensor.zone.as_deref().map(|label| names.name(label).to_owned());
+    let full: BTreeSet<String> = sensors.iter().filter(|s| s.health.refused > 0).filter_map(zone).collect();
+    findings.extend(full.iter().map(|zone| Finding::lower_bound(zone, Limit::Couplings)));
+    let unread = sensors.iter().filter_map(|s| Some((zone(s)?, s.health.mostly_unread.as_ref()?)));
     // One finding a zone, of the sensor that understood least.
-    let mut worst: BTreeMap<&str, &MostlyUnread> = BTreeMap::new();
+    let mut worst: BTreeMap<String, &MostlyUnread> = BTreeMap::new();
     for (zone, mostly) in unread {
         let known = worst.entry(zone).or_insert(mostly);
         if known.percent < mostly.percent {
             *known = mostly;
         }
     }
-    findings.extend(worst.into_iter().map(|(zone, mostly)| Finding::of_unread(zone, mostly)));
+    findings.extend(worst.iter().map(|(zone, mostly)| Finding::of_unread(zone, mostly)));
     // One finding a zone, of the time in which any of its sensors dropped frames.
-    let mut drops: BTreeMap<&str, (u64, DropSpan)> = BTreeMap::new();
-    for (zone, health) in sensors.iter().filter_map(|s| Some((s.zone.as_deref()?, &s.health))) {
+    let mut drops: BTreeMap<String, (u64, DropSpan)> = BTreeMap::new();
+    for (zone, health) in sensors.iter().filter_map(|s| Some((zone(s)?, &s.health))) {
         if let Some(span) = health.drops {
             let known = drops.entry(zone).or_insert((0, span));
             *known = (known.0.saturating_add(health.dropped), known.1.with(span));
         }
     }
-    let dropped =
-        |(zone, (n, span)): (&str, (u64, DropSpan))| Finding::frames_dropped(zone, n, span.first, span.last);
-    findings.extend(drops.into_iter().map(dropped));
+    let dropped = |(zone, (n, span)): (&String, &(u64, DropSpan))| {
+        Finding::frames_dropped(zone, *n, span.first, span.last)
+    };
+    findings.extend(drops.iter().map(dropped));
     Finding::sort(&mut findings);
     Conclusions { findings, unlisted: unlisted.to_vec() }
 }

@@ -28,7 +28,7 @@ mod views;
 mod waiting;
 mod zone_view;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Deserialize;
@@ -40,7 +40,7 @@ pub use components::SaidComponent;
 pub use holders::Holders;
 pub use memory::{Kept, Memory};
 pub use secured::Secured;
-pub use view::{View, ZoneSummary};
+pub use view::{View, ZoneLabel, ZoneSummary};
 pub use views::{Patience, Served};
 
 use self::memory::Use;
@@ -58,7 +58,7 @@ use crate::census::{
     UnlistedFindings,
 };
 use crate::clock::Clock;
-use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
+use crate::plan::store::{Arrival, Facts, JoinedZones, Receipt, Replica, Store};
 use crate::wire::SubscriptionId;
 use crate::wire::{Explanation, Subject};
 
@@ -90,6 +90,9 @@ impl Revision {
     }
 }
 
+/// The labels of zones, by the names of the zones; a label that is its zone's name comes first.
+pub type ZoneLabels = BTreeMap<String, Vec<String>>;
+
 /// All inventories of a service. Clones share them.
 #[derive(Clone)]
 pub struct Inventories {
@@ -107,6 +110,8 @@ pub struct Inventories {
 
 struct SubscriptionState {
     replica: Replica,
+    /// The facts of zones that have several labels.
+    joined: JoinedZones,
     /// What people decided, and its revision; none before it is loaded.
     decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
     /// Uploads that wait for the turn.
@@ -129,6 +134,7 @@ impl SubscriptionState {
     fn new() -> Self {
         Self {
             replica: Replica::default(),
+            joined: JoinedZones::default(),
             decisions: RwLock::default(),
             waiting: Waiting::default(),
             turn: tokio::sync::Mutex::default(),
@@ -153,7 +159,12 @@ impl SubscriptionState {
         *known = (Some(revision), decisions);
     }
 
-    /// The facts and decisions as they are now. Whoever works on them holds up nobody.
+    /// Facts by the names of their zones, under the decisions of the present. May have to join those of several labels.
+    fn named(&self, facts: &Arc<Facts>, decisions: &Decisions) -> Arc<Facts> {
+        facts.named(decisions.names(), &self.joined)
+    }
+
+    /// The facts, by labels, and the decisions as they are now. Whoever works on them holds up nobody.
     fn snapshot(&self) -> (Arc<Facts>, Revision, Arc<Decisions>) {
         let (facts, (decided, decisions)) = (self.replica.facts(), self.decisions());
         let revision = Revision { facts: facts.revision.unwrap_or_default(), decisions: decided };
@@ -317,7 +328,11 @@ impl Inventories {
             return Ok(None);
         }
         let (state, view) = (self.current(subscription).await?, Arc::clone(view));
-        aside(move || view.explain(&state.replica.facts().inventory, subject)).await
+        aside(move || {
+            let facts = state.named(&state.replica.facts(), view.decisions());
+            view.explain(&facts.inventory, subject)
+        })
+        .await
     }
 
     /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings that do
@@ -343,7 +358,10 @@ impl Inventories {
         let survey = move || {
             let _place = place;
             let (facts, _, decisions) = counted.snapshot();
-            let decisions = past.as_ref().map_or(decisions, |past| Arc::clone(&past.decisions));
+            let (facts, decisions) = match &past {
+                Some(past) => (past.named(&facts), Arc::clone(&past.decisions)),
+                None => (counted.named(&facts, &decisions), decisions),
+            };
             let at = inventories.instant(&facts, as_of, now);
             let policy = &*inventories.policy;
             // Zones have nothing in common, so the others need no survey.
@@ -351,7 +369,7 @@ impl Inventories {
             let zones = known.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
             let inventory = Inventory { zones };
             let inventory = match &past {
-                Some(past) => past.facts(&inventory, Undated::KEPT).inventory,
+                Some(past) => past.until(&inventory, Undated::KEPT),
                 None => inventory,
             };
             let inventory = inventory.admitted(policy);
@@ -378,7 +396,9 @@ impl Inventories {
         let decisions = self.store.decisions_before(subscription, as_of).await?;
         let (inventories, counted) = (self.clone(), Arc::clone(&state));
         let survey = move || {
-            let facts = counted.replica.facts();
+            let facts = counted.replica.facts().named(decisions.names(), &JoinedZones::default());
+            // The count before may have been made under other names.
+            let known = |zone: &str, key| decisions.names().labels(zone).find_map(|label| known(label, key));
             let mut inventory = facts.inventory.until(as_of, Undated::KEPT, known);
             let revision = facts.revision.unwrap_or_default();
             drop(facts);
@@ -454,6 +474,16 @@ impl Inventories {
         self.states.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
     }
 
+    /// The names of the zones, each with the labels under which sensors upload to it.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn labels(&self, subscription: &SubscriptionId) -> Result<ZoneLabels, Refusal> {
+        let state = self.current(subscription).await?;
+        let decisions = state.decisions().1;
+        Ok(state.replica.read(|facts| zone_labels(&facts.inventory, &decisions)))
+    }
+
     /// What people decided about a subscription's devices, up to date.
     ///
     /// # Errors
@@ -517,4 +547,10 @@ impl Inventories {
         drop(turn);
         Ok(())
     }
+}
+
+fn zone_labels(facts: &Inventory, decisions: &Decisions) -> ZoneLabels {
+    let owned = |labels: Vec<&str>| labels.into_iter().map(str::to_owned).collect();
+    let labels = facts.labels(decisions.names()).into_iter();
+    labels.map(|(name, labels)| (name.to_owned(), owned(labels))).collect()
 }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::changes::{ChangeAnswer, make};
-use super::{App, May, Refusal};
+use super::{App, May, Refusal, zones};
 use crate::census::{
-    Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, time::BadTimestamp, time::rfc3339,
+    Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, ZoneNames, time::BadTimestamp, time::rfc3339,
 };
 use crate::change::{ChangeRequest, CountDelta, ListDoubt, ListReport, ManagedEndpoint, Replacement, doubts};
 use crate::estimate::{FileKind, Mapping, ReadOptions, read};
@@ -95,12 +95,12 @@ pub struct ManagedEntry {
 }
 
 impl ManagedEntry {
-    fn new(key: &ManagedKey, decision: &Decision, now: Timestamp) -> Option<Self> {
+    fn new(key: &ManagedKey, decision: &Decision, names: &ZoneNames, now: Timestamp) -> Option<Self> {
         let Ruling::Managed { from, to } = decision.ruling else { return None };
         Some(Self {
             source: key.source.clone(),
             external_id: key.external_id.clone(),
-            zone: key.zone.clone(),
+            zone: key.zone.as_deref().map(|label| names.name(label).to_owned()),
             mac: key.mac,
             ip: key.ip,
             from,
@@ -131,7 +131,7 @@ impl ManagedPage {
         let mut sources: BTreeMap<&str, SourceEntry> = BTreeMap::new();
         let (mut total, mut entries, mut last, mut next) = (0, Vec::new(), None, None);
         for (key, decision) in decisions.managed().iter() {
-            let Some(entry) = ManagedEntry::new(key, decision, now) else { continue };
+            let Some(entry) = ManagedEntry::new(key, decision, decisions.names(), now) else { continue };
             let summary = sources.entry(&key.source).or_default();
             summary.entries += 1;
             summary.in_force += u64::from(entry.in_force);
@@ -350,13 +350,18 @@ async fn replace(
     report: Option<&ListReport>,
     force: bool,
 ) -> Result<ImportAnswer, Refusal> {
-    let ChangeRequest::Import { source, zone, entries } = &ask else {
+    let ChangeRequest::Import { source, zone, entries: listed } = ask else {
         return Err(Refusal::Defect("an import asks for something else".to_owned()));
     };
     let known = app.decisions(may.id()).await?;
-    let entries = Replacement::new(known.managed(), source, zone.as_deref(), entries, app.now());
+    let zone = match zone {
+        Some(zone) => Some(zones::label(app, may, &known, zone).await?),
+        None => None,
+    };
+    let entries = Replacement::new(known.managed(), &source, zone.as_deref(), &listed, app.now());
     let doubts = doubts(report, entries);
     let source_name: String = source.chars().filter(|c| !c.is_control()).take(60).collect();
+    let ask = ChangeRequest::Import { source, zone, entries: listed };
     let is_tried = may.by.dry_run || (!doubts.is_empty() && !force);
     let by = By { dry_run: is_tried, ..may.by.clone() };
     let changed = app.change(may.id(), ask, &by, None).await?;

@@ -52,7 +52,8 @@ pub async fn show(
             view.zones().into_iter().map(|zone| (zone.devices, zone.name)).collect();
         names.sort_by(|a, b| (b.0, &a.1).cmp(&(a.0, &b.1)));
         if let Some(asked) = &asked {
-            names.retain(|(_, name)| name == asked);
+            let of_label = view.zone_name(asked);
+            names.retain(|(_, name)| name == of_label);
             if names.is_empty() {
                 return Err(Refusal::hidden("zone", asked));
             }

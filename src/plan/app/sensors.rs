@@ -123,10 +123,11 @@ pub async fn progress(app: &App, may: &May<View>) -> Result<Vec<Progress>, Refus
         return Ok(Vec::new());
     }
     let sensors = app.store.sensors(may.id()).await?;
-    let zones = app.view(may.id(), None).await?.zones();
+    let view = app.view(may.id(), None).await?;
+    let zones = view.zones();
     let of = |enrolment: Enrolment| {
         let sensor = sensors.iter().find(|s| Some(&s.id) == enrolment.sensor.as_ref()).cloned();
-        let zone = sensor.as_ref().and_then(|s| s.zone.as_deref());
+        let zone = sensor.as_ref().and_then(|s| s.zone.as_deref()).map(|label| view.zone_name(label));
         let devices = zones.iter().find(|z| Some(&*z.name) == zone).map_or(0, |z| z.devices);
         Progress { enrolment, sensor, devices }
     };

@@ -29,6 +29,7 @@ mod tokens;
 mod trail;
 mod views;
 mod vulnerabilities;
+mod zones;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -135,6 +136,9 @@ enum Command {
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
+    /// List, rename and merge zones
+    #[command(subcommand)]
+    Zones(zones::ZonesCommand),
     /// Create, list, disable and enable people; set passwords
     #[command(subcommand)]
     User(people::UserCommand),
@@ -209,6 +213,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
         Command::Notices(command) => notices::run(command).await,
         Command::Managed(command) => managed::run(command).await,
+        Command::Zones(command) => zones::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,

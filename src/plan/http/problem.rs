@@ -131,6 +131,8 @@ problems! {
         "A subscription has at most 256 zones. No part of the upload was stored, and the sensor keeps it.";
     SensorZonesFull = "sensor-zones-full", 507, "The sensor uploaded to too many zones",
         "A sensor uploads to at most 8 zones. No part of the upload was stored, and the sensor keeps it. Enrol an appliance that was moved again.";
+    ZoneNameTaken = "zone-name-taken", 409, "The name belongs to another zone",
+        "Two zones of one name would be one. To make them one zone, merge them; else choose another name.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has at least 12 characters and at most 256 bytes.";
     HttpsOnly = "https-only", 426, "The service speaks HTTPS at this address",

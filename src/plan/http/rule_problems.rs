@@ -76,9 +76,11 @@ impl From<&change::ChangeRefusal> for Problem {
             R::Indivisible { .. } => ProblemType::SplitRefused,
             R::BadEntry { .. } => ProblemType::InvalidEntry,
             R::TooManyEntries(_) => ProblemType::ManagedListTooLong,
-            R::UnknownSource(_) => ProblemType::NotFound,
+            R::UnknownSource(_) | R::UnknownZone(_) => ProblemType::NotFound,
+            R::ZoneExists(_) | R::ZoneLabel { .. } => ProblemType::ZoneNameTaken,
+            R::SameZone | R::BadZone => ProblemType::InvalidName,
             R::Full(_) => ProblemType::DecisionsFull,
-            R::Touched { .. } => ProblemType::ChangeTouched,
+            R::Touched { .. } | R::ZoneChain(_) => ProblemType::ChangeTouched,
             R::Undone { .. } | R::BroughtBack { .. } => ProblemType::ChangeUndone,
             R::Busy => ProblemType::ChangeBusy,
         };

@@ -150,15 +150,15 @@ impl Store {
         self.rows(query).await?.iter().map(read_set).collect()
     }
 
-    /// The newest change sets that altered one of these couplings of a zone, or an entry of the managed list with one of
-    /// their MACs: at most `limit`, the newest first.
+    /// The newest change sets that altered one of these couplings of a zone's labels, or an entry of the managed list with
+    /// one of their MACs: at most `limit`, the newest first.
     ///
     /// # Errors
     /// The database's.
     pub async fn changes_of(
         &self,
         subscription: &SubscriptionId,
-        zone: &str,
+        labels: &[&str],
         couplings: &[CouplingKey],
         limit: usize,
     ) -> Result<Vec<ChangeSet>, StoreError> {
@@ -176,12 +176,11 @@ impl Store {
         for key in couplings.iter().take(COUPLINGS) {
             let (mac, ip) = (key.mac.to_string(), key.ip.to_string());
             let pair = format!("{mac} {ip}");
-            let of_zone = |text| sql(text).bind(subscription).bind(zone);
-            for query in [
-                of_zone(own).bind(&mac).bind(&ip).bind(most),
-                of_zone(merged).bind(&pair).bind(most),
-                sql(managed).bind(subscription).bind(&mac).bind(most),
-            ] {
+            let of_label = |text, label: &&str| sql(text).bind(subscription).bind(*label);
+            let own = labels.iter().map(|label| of_label(own, label).bind(&mac).bind(&ip).bind(most));
+            let merged = labels.iter().map(|label| of_label(merged, label).bind(&pair).bind(most));
+            let managed = sql(managed).bind(subscription).bind(&mac).bind(most);
+            for query in own.chain(merged).chain([managed]) {
                 for row in work.rows(query).await? {
                     numbers.insert(number(&row, "change")?);
                 }
@@ -400,6 +399,7 @@ fn audit_action(action: ChangeKind) -> &'static str {
         ChangeKind::Import => "managed.import",
         ChangeKind::Forget => "managed.forget",
         ChangeKind::Undo => "changes.undo",
+        ChangeKind::Zone => "zones.name",
     }
 }
 
@@ -418,6 +418,9 @@ fn columns(object: &Object) -> [String; 5] {
             let ip = key.ip.map(|ip| ip.to_string()).unwrap_or_default();
             let detail = json!([key.source, key.external_id, key.zone]).to_string();
             ["managed".to_owned(), String::new(), mac, ip, detail]
+        }
+        Object::Zone(label) => {
+            ["zone".to_owned(), label.clone(), String::new(), String::new(), String::new()]
         }
     }
 }
@@ -445,6 +448,7 @@ fn object(row: &Row) -> Result<Object, StoreError> {
             let ip = Some(ip).filter(|i| !i.is_empty()).map(str::parse).transpose().map_err(|_| bad())?;
             Object::Managed(ManagedKey { source, external_id, zone, mac, ip })
         }
+        "zone" => Object::Zone(zone),
         _ => return Err(bad()),
     })
 }

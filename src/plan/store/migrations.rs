@@ -33,6 +33,7 @@ migrations! {
     "00" 10 "alert_life";
     "00" 11 "sensor_hours";
     "00" 12 "feeds";
+    "00" 13 "zone_names";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

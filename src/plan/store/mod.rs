@@ -87,7 +87,7 @@ pub use notice_choices::{ChangedChoices, NoticeChoices};
 pub use notices::{Digest, DigestPart};
 pub use people::{Person, PersonEntry, PersonIdentity};
 pub use plans::Changed;
-pub use replica::{Facts, Replica};
+pub use replica::{Facts, JoinedZones, Replica};
 pub use roles::RoleBinding;
 pub use room::Room;
 pub use sensor_hours::{HOURS, SensorHour};

@@ -5,10 +5,10 @@
 //! somebody holds, and outside the lock.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::room::Room;
-use crate::census::{Inventory, Zone};
+use crate::census::{Inventory, Zone, ZoneNames};
 
 /// The facts of a subscription in memory. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +27,8 @@ pub struct Facts {
     changed: BTreeMap<String, i64>,
     /// The revision at which the facts were loaded.
     loaded: i64,
+    /// The labels of zones, unless each has its own name alone.
+    labels: BTreeMap<String, Vec<String>>,
 }
 
 impl Facts {
@@ -36,12 +38,12 @@ impl Facts {
             rows: all.rows + zone.rows,
             bytes: all.bytes + zone.bytes,
         });
-        Self { inventory, revision: Some(revision), held, changed: BTreeMap::new(), loaded: revision }
+        Self { inventory, revision: Some(revision), held, loaded: revision, ..Self::default() }
     }
 
     /// Facts as they were at an earlier instant. No count of the present may be used again for them.
-    pub(crate) const fn past(inventory: Inventory) -> Self {
-        Self { inventory, revision: None, held: Room::EMPTY, changed: BTreeMap::new(), loaded: i64::MIN }
+    pub(crate) fn past(&self, inventory: Inventory) -> Self {
+        Self { inventory, loaded: i64::MIN, labels: self.labels.clone(), ..Self::default() }
     }
 
     /// What they take. It is kept beside them, so that no upload counts all of them.
@@ -49,9 +51,54 @@ impl Facts {
         self.held
     }
 
+    /// The facts by the names of their zones instead of by labels. `known` keeps what was joined for the next time.
+    pub fn named(self: &Arc<Self>, names: &ZoneNames, known: &JoinedZones) -> Arc<Self> {
+        if names.is_empty() {
+            known.lock().clear();
+            return Arc::clone(self);
+        }
+        let mut joined = JoinedNow::new();
+        let inventory = self.inventory.named(names, |name, parts| {
+            let of = parts.iter().map(|(label, _)| ((*label).to_owned(), self.changed_at(label))).collect();
+            let kept =
+                known.lock().get(name).filter(|(known, _)| *known == of).map(|(_, zone)| Arc::clone(zone));
+            let zone = kept.unwrap_or_else(|| Arc::new(Zone::of_labels(parts)));
+            joined.insert(name.to_owned(), (of, Arc::clone(&zone)));
+            zone
+        });
+        // Zones that are not joined any more are let go of.
+        *known.lock() = joined;
+        let (mut changed, mut of_zones) = (BTreeMap::new(), BTreeMap::new());
+        for (name, labels) in self.inventory.labels(names) {
+            let newest = labels.iter().map(|label| self.changed_at(label)).max();
+            changed.insert(name.to_owned(), newest.unwrap_or(self.loaded));
+            of_zones.insert(name.to_owned(), labels.into_iter().map(str::to_owned).collect());
+        }
+        let (revision, held, loaded) = (self.revision, self.held, self.loaded);
+        Arc::new(Self { inventory, revision, held, changed, loaded, labels: of_zones })
+    }
+
+    /// The labels under which sensors upload to a zone; the zone's name comes first if it is one.
+    pub fn labels(&self, zone: &str) -> Vec<String> {
+        self.labels.get(zone).cloned().unwrap_or_else(|| vec![zone.to_owned()])
+    }
+
     /// A revision since which the zone did not change.
     pub fn changed_at(&self, zone: &str) -> i64 {
         self.changed.get(zone).copied().unwrap_or(self.loaded)
+    }
+}
+
+/// The facts of zones that have several labels, joined, with the revisions of the labels' facts. A subscription without such
+/// zones keeps none.
+#[derive(Debug, Default)]
+pub struct JoinedZones(Mutex<JoinedNow>);
+
+type JoinedNow = BTreeMap<String, (Vec<(String, i64)>, Arc<Zone>)>;
+
+impl JoinedZones {
+    fn lock(&self) -> MutexGuard<'_, JoinedNow> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

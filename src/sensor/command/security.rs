@@ -4,6 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::failure::Failure;
 use super::source::{Arguments, SurveyInput};
+use crate::census::ZoneNames;
 use crate::census::time::DAY;
 use crate::cli::table;
 use crate::cli::terminal::{print_json, safe};
@@ -37,8 +38,9 @@ pub(super) fn list(arguments: &Arguments, how: &SecurityArguments) -> Result<(),
     let facts = SurveyInput::gather(arguments)?;
     let survey = facts.survey();
     let baseline = i64::from(how.baseline_days) * DAY;
+    let (names, feeds) = (ZoneNames::default(), FeedHolders::new());
     let security =
-        security::derive(&survey, &facts.inventory, &rules, baseline, how.all_alerts, &FeedHolders::new());
+        security::derive(&survey, &facts.inventory, &names, &rules, baseline, how.all_alerts, &feeds);
     if arguments.json {
         return print_json(&security);
     }

@@ -409,7 +409,7 @@ impl Table {
     }
 
     fn restore_in(&self, zone: Zone, path: &mut Vec<TunnelKey>, tunnel: Option<&TunnelRows>, pending: bool) {
-        let Zone { segment, couplings, stations, tunnels, conduct } = zone;
+        let Zone { segment, couplings, stations, tunnels, conduct, .. } = zone;
         let recorder = tunnel.map_or_else(|| self.on_link(), |tunnel| self.in_tunnel(tunnel));
         recorder.restore(Zone { segment, couplings, stations, conduct, ..Zone::default() }, pending);
         for (key, inner) in tunnels {

@@ -6,14 +6,16 @@ use std::sync::Arc;
 
 use super::super::Refusal;
 use super::super::change_jobs::{self as progress, Progress, Stage};
-use super::{Facts, Inventories, Revision, SubscriptionState, View};
-use crate::census::{CouplingKey, Decisions, DeviceId, Inventory, Mark, Object, Survey, Timestamp};
+use super::{Facts, Inventories, Revision, SubscriptionState, View, ZoneLabels, zone_labels};
+use crate::census::{
+    CouplingKey, Decisions, DeviceId, Inventory, Mark, Object, Survey, Timestamp, ZoneNames,
+};
 use crate::change::{
     Alteration, ChangeDrafter, ChangeRefusal, ChangeRequest, ChangeSet, CountDelta, Draft, ENTRIES,
     ensure_undoable,
 };
 use crate::plan::store::audit::Actor;
-use crate::plan::store::{By, Recording, StoreError};
+use crate::plan::store::{By, JoinedZones, Recording, StoreError};
 use crate::wire::{DeviceEntry, DeviceRow, SubscriptionId};
 
 /// How often a change is drafted, if others decide something meanwhile.
@@ -21,8 +23,9 @@ const TRIES: usize = 5;
 /// The most devices in an answer.
 const SHOWN: usize = 1_000;
 
-/// Checks the devices that a change names, as they are before it, in the order in which it names them.
-pub type Check = dyn Fn(&[DeviceEntry]) -> Result<(), StoreError> + Send + Sync;
+/// Checks the devices that a change names, as they are before it, in the order in which it names them, and the zones with
+/// their labels.
+pub type Check = dyn Fn(&[DeviceEntry], &ZoneLabels) -> Result<(), StoreError> + Send + Sync;
 
 /// What a change did, or would do.
 #[derive(Clone, Debug)]
@@ -34,8 +37,10 @@ pub struct Changed {
     pub alterations: Vec<Alteration>,
     /// The devices that it touched, as they are after it: the first 1,000 in the order of the list.
     pub devices: Vec<DeviceEntry>,
-    /// The devices that it names, as they were before it.
+    /// The devices that it names, as they were before it; of a change of zones, those that it alters.
     pub named: Vec<DeviceEntry>,
+    /// The zones before it.
+    pub zones: ZoneLabels,
 }
 
 /// A change that is drafted and counted.
@@ -47,6 +52,7 @@ struct Drafted {
     after: Arc<Decisions>,
     devices: Vec<DeviceEntry>,
     named: Vec<DeviceEntry>,
+    zones: ZoneLabels,
 }
 
 /// What a change is drafted from.
@@ -98,7 +104,7 @@ impl Inventories {
             let turn = state.turn.lock().await;
             progress::note(Stage::Writing);
             let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
-            let Drafted { draft, count, revision, after, devices, named, .. } = drafted;
+            let Drafted { draft, count, revision, after, devices, named, zones, .. } = drafted;
             let changes = !draft.alterations.is_empty();
             if changes && !by.dry_run {
                 state.decide(revision.saturating_add(1), after);
@@ -106,7 +112,7 @@ impl Inventories {
             }
             drop(turn);
             let set = changes.then_some(set);
-            return Ok(Changed { set, count, alterations: draft.alterations, devices, named });
+            return Ok(Changed { set, count, alterations: draft.alterations, devices, named, zones });
         }
         Err(StoreError::from(ChangeRefusal::Busy).into())
     }
@@ -144,13 +150,15 @@ impl Inventories {
 fn draft(
     inventories: &Inventories,
     state: &SubscriptionState,
-    facts: &Facts,
+    stored: &Arc<Facts>,
     ground: Ground,
     check: Option<&Check>,
 ) -> Result<Drafted, StoreError> {
     let Ground { ask, mark, revision, decisions, undone, at } = ground;
+    let facts = state.named(stored, &decisions);
+    let zones = zone_labels(&stored.inventory, &decisions);
     let counted = Revision { facts: facts.revision.unwrap_or_default(), decisions: revision };
-    let before = Arc::new(inventories.count(state, facts, &decisions, counted, at));
+    let before = Arc::new(inventories.count(state, &facts, &decisions, counted, at));
     // If there are more, the draft is refused.
     let rows: Vec<&DeviceRow> = ids(&ask).iter().take(SHOWN).filter_map(|id| before.device(id)).collect();
     let named: Vec<DeviceEntry> = rows.iter().map(|row| row.entry(None)).collect();
@@ -158,15 +166,16 @@ fn draft(
         if let (Some(id), []) = (alone(&ask), named.as_slice()) {
             return Err(StoreError::NotFound { what: "device", id: id.chars().take(60).collect() });
         }
-        check(&named)?;
+        check(&named, &zones)?;
     }
     // A draft needs the facts of the devices that it names, and of no others.
-    let zones: BTreeSet<&str> = rows.iter().map(|device| &*device.zone).collect();
-    let zones = zones.into_iter().filter_map(|name| facts.inventory.zones.get_key_value(name));
-    let inventory = Inventory { zones: zones.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect() };
+    let of_rows: BTreeSet<&str> = rows.iter().map(|device| &*device.zone).collect();
+    let of_rows = of_rows.into_iter().filter_map(|name| facts.inventory.zones.get_key_value(name));
+    let inventory =
+        Inventory { zones: of_rows.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect() };
     let inventory = inventory.admitted(&inventories.policy);
     let survey = Survey::new(&inventory, &inventories.policy, &decisions, &*inventories.classifier, at);
-    let drafter = ChangeDrafter::new(&survey, &decisions, mark.clone());
+    let drafter = ChangeDrafter::new(&survey, &decisions, &stored.inventory, mark.clone());
     let draft = match (ask, undone) {
         (ChangeRequest::Edit { ids, patch }, _) => drafter.edit(&ids, &patch),
         (ChangeRequest::Delete { ids }, _) => drafter.delete(&ids),
@@ -181,18 +190,30 @@ fn draft(
         (ChangeRequest::Undo { change }, Some((summary, alterations))) => {
             drafter.undo(change, &summary, alterations)
         }
+        (ChangeRequest::Zone(ask), _) => drafter.zone(&ask),
         (ChangeRequest::Undo { .. }, None) => Err(ChangeRefusal::Busy),
     };
     let draft = draft.map_err(StoreError::from)?;
-    let touched = Touched::new(&draft, &before);
     let mut decided = (*decisions).clone();
     draft.apply(&mut decided);
     let decided = Arc::new(decided);
-    let after = inventories.count_under(&before, facts, &decided);
+    let then = match decided.names() == decisions.names() {
+        true => facts,
+        // What is joined now may be dropped by an undo, or not be made at all.
+        false => stored.named(decided.names(), &JoinedZones::default()),
+    };
+    let after = inventories.count_under(&before, &then, &decided);
     let count = CountDelta::new(before.census.billable, after.census.billable);
-    let devices =
-        after.rows().filter(|row| touched.has(row)).take(SHOWN).map(|row| row.entry(None)).collect();
-    Ok(Drafted { draft, mark, count, revision, after: decided, devices, named })
+    let touched = Touched::new(&draft, &before, &after, decided.names());
+    let touched_after = after.rows().filter(|row| touched.has(row)).take(SHOWN);
+    let devices = touched_after.map(|row| row.entry(None)).collect();
+    let named = match &touched.regrouped {
+        Some((gone, _)) => {
+            gone.iter().filter_map(|id| before.row(*id)).take(SHOWN).map(|r| r.entry(None)).collect()
+        }
+        None => named,
+    };
+    Ok(Drafted { draft, mark, count, revision, after: decided, devices, named, zones })
 }
 
 /// The ids of the devices that a change names.
@@ -222,40 +243,63 @@ fn alone(ask: &ChangeRequest) -> Option<&str> {
     }
 }
 
-/// What a change touches: couplings by zone, and the managed devices.
+/// What a change touches: couplings by zone, the managed devices, and what zones of other labels make of devices.
 struct Touched {
     couplings: HashMap<String, HashSet<CouplingKey>>,
     /// The devices that were managed before, if the change alters the managed list.
     managed: Option<HashSet<DeviceId>>,
+    /// The devices before that are otherwise or gone after, in their order, and those after that are otherwise or new, if
+    /// the change alters zones.
+    regrouped: Option<(Vec<DeviceId>, HashSet<DeviceId>)>,
 }
 
 impl Touched {
-    fn new(draft: &Draft, before: &View) -> Self {
+    fn new(draft: &Draft, before: &View, after: &View, names: &ZoneNames) -> Self {
         let mut couplings: HashMap<String, HashSet<CouplingKey>> = HashMap::new();
         let mut managed = None;
+        let mut regrouped = None;
         for a in &draft.alterations {
-            let (zone, keys) = match &a.object {
-                Object::Property(zone, key, _) | Object::Deletion(zone, key) | Object::Split(zone, key) => {
-                    (zone, [*key, *key])
-                }
-                Object::Merge(zone, a, b) => (zone, [*a, *b]),
+            let (label, keys) = match &a.object {
+                Object::Property(label, key, _)
+                | Object::Deletion(label, key)
+                | Object::Split(label, key) => (label, [*key, *key]),
+                Object::Merge(label, a, b) => (label, [*a, *b]),
                 Object::Managed(_) => {
                     let known = || before.rows().filter(|d| is_managed(d)).map(|d| d.id).collect();
                     managed.get_or_insert_with(known);
                     continue;
                 }
+                Object::Zone(_) => {
+                    regrouped.get_or_insert_with(|| (differing(before, after), differing(after, before)));
+                    continue;
+                }
             };
-            couplings.entry(zone.clone()).or_default().extend(keys);
+            couplings.entry(names.name(label).to_owned()).or_default().extend(keys);
         }
-        Self { couplings, managed }
+        let regrouped = regrouped.map(|(gone, new)| (gone, new.into_iter().collect()));
+        Self { couplings, managed, regrouped }
     }
 
     fn has(&self, device: &DeviceRow) -> bool {
         // A list touches the devices that it makes managed, or no longer managed.
         let listed = self.managed.as_ref().is_some_and(|m| m.contains(&device.id) != is_managed(device));
+        let regrouped = self.regrouped.as_ref().is_some_and(|(_, new)| new.contains(&device.id));
         let of_zone = self.couplings.get(&*device.zone);
-        listed || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))
+        listed
+            || regrouped
+            || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))
     }
+}
+
+/// The devices of a view that another view does not have, or that have other couplings or another verdict there.
+fn differing(view: &View, other: &View) -> Vec<DeviceId> {
+    let known: HashMap<DeviceId, &DeviceRow> = other.rows().map(|row| (row.id, row)).collect();
+    let keys = |row: &DeviceRow| row.couplings.iter().map(|c| c.key).collect::<Vec<_>>();
+    let same = |row: &&DeviceRow| {
+        let is_same = |other: &&DeviceRow| other.verdict == row.verdict && keys(other) == keys(row);
+        known.get(&row.id).is_some_and(is_same)
+    };
+    view.rows().filter(|row| !same(row)).map(|row| row.id).collect()
 }
 
 fn is_managed(device: &DeviceRow) -> bool {

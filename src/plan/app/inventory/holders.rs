@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::census::{Category, CouplingKey, Inventory, MacAddr, Survey};
+use crate::census::{Category, CouplingKey, Inventory, MacAddr, Survey, ZoneNames};
 
 /// A device that holds a coupling.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,11 +22,13 @@ pub struct Holder {
 pub struct Holders {
     by_zone: HashMap<String, HashMap<CouplingKey, Arc<Holder>>>,
     present: HashMap<String, u32>,
+    names: ZoneNames,
 }
 
 impl Holders {
-    pub(super) fn of(survey: &Survey<'_>, inventory: &Inventory) -> Self {
-        let mut holders = Self::default();
+    /// Those of a survey whose zones have their names under `names`.
+    pub(super) fn of(survey: &Survey<'_>, inventory: &Inventory, names: &ZoneNames) -> Self {
+        let mut holders = Self { names: names.clone(), ..Self::default() };
         for (name, zone) in inventory.zones.iter().filter(|(_, zone)| !zone.conduct.is_empty()) {
             let doers: HashSet<CouplingKey> = zone.conduct.0.keys().map(|key| key.doer).collect();
             let in_zone = holders.by_zone.entry(name.clone()).or_default();
@@ -49,9 +51,9 @@ impl Holders {
         holders
     }
 
-    /// The device with a coupling, if it did something.
+    /// The device with a coupling, if it did something. Its zone may have another name meanwhile.
     pub fn device(&self, zone: &str, mac: MacAddr, ip: IpAddr) -> Option<&Holder> {
-        self.by_zone.get(zone)?.get(&CouplingKey { mac, ip }).map(|holder| &**holder)
+        self.by_zone.get(self.names.name(zone))?.get(&CouplingKey { mac, ip }).map(|holder| &**holder)
     }
 
     /// On how many of the last 30 days a device was seen; 0 if it did nothing.

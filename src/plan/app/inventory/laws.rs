@@ -13,12 +13,14 @@ use crate::census::decision_laws::{decision, rulings};
 use crate::census::laws::{ByEvidence, Event, apply, cases, events};
 use crate::census::time::MINUTE;
 use crate::census::{Decisions, Object, Policy, Ruling, Timestamp, Zone};
-use crate::plan::store::Facts;
+use crate::plan::store::{Facts, JoinedZones};
 
 #[derive(Clone, Debug)]
 enum Step {
     Frame(&'static str, Event),
     Decide(Object, Option<Ruling>),
+    /// A label counts under another name, or under its own.
+    Name(&'static str, Option<&'static str>),
     /// The instant of the count moves by so many minutes.
     Pass(i64),
 }
@@ -30,6 +32,7 @@ fn steps() -> impl Strategy<Value = Step> {
         2 => (rulings(), prop::bool::weighted(0.7))
             .prop_map(|((object, ruling), stands)| Step::Decide(object, stands.then_some(ruling))),
         1 => (-20..40_i64).prop_map(Step::Pass),
+        1 => prop::option::of(prop::sample::select(&["default", "Zug"][..])).prop_map(|name| Step::Name("lab", name)),
     ]
 }
 
@@ -49,6 +52,7 @@ proptest! {
         let policy = Arc::new(Policy { idle_after: 15 * MINUTE, quarantine_rate: 2, ..Policy::default() });
         let questions = Questions::default();
         let (mut facts, mut decisions) = (Facts::default(), Arc::new(Decisions::default()));
+        let joined = JoinedZones::default();
         let mut as_of = Timestamp(20 * MINUTE);
         let mut former: Vec<Arc<View>> = Vec::new();
         for (number, step) in (1..).zip(&story) {
@@ -64,10 +68,15 @@ proptest! {
                     let made = ruling.clone().map(|ruling| decision(number.unsigned_abs(), ruling));
                     Arc::make_mut(&mut decisions).set(object, made);
                 }
+                Step::Name(label, name) => {
+                    let made = name.map(|name| decision(number.unsigned_abs(), Ruling::Zone(name.to_owned())));
+                    Arc::make_mut(&mut decisions).set(&Object::Zone((*label).to_owned()), made);
+                }
                 Step::Pass(minutes) => as_of = as_of.plus(minutes * MINUTE),
             }
+            let named = Arc::new(facts.clone()).named(decisions.names(), &joined);
             let ground = Ground {
-                facts: &facts,
+                facts: &named,
                 decisions: &decisions,
                 revision: Revision::default(),
                 policy: &policy,

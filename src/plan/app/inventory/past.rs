@@ -22,10 +22,10 @@ use super::zone_view::ZoneView;
 use super::{CountAt, Inventories, MINUTE, Revision, SubscriptionState};
 use crate::census::time::HOUR;
 use crate::census::{
-    Coupling, CouplingKey, Decisions, DeviceDecisions, DeviceId, MacAddr, Policy, Standing, Timestamp,
-    Undated, Verdict, Zone, verdict,
+    Coupling, CouplingKey, Decisions, DeviceDecisions, DeviceId, Inventory, MacAddr, Policy, Standing,
+    Timestamp, Undated, Verdict, Zone, verdict,
 };
-use crate::plan::store::{Facts, Snapshot};
+use crate::plan::store::{Facts, JoinedZones, Snapshot};
 use crate::proof::Leaf;
 use crate::wire::{Basis, DeviceRow, SubscriptionId};
 
@@ -67,9 +67,18 @@ pub(super) struct Past {
 }
 
 impl Past {
+    /// Facts by the names that their zones had then.
+    pub(super) fn named(&self, facts: &Arc<Facts>) -> Arc<Facts> {
+        facts.named(self.decisions.names(), &JoinedZones::default())
+    }
+
     /// The facts of `facts` that were known.
-    pub(super) fn facts(&self, facts: &crate::census::Inventory, undated: Undated) -> Facts {
-        Facts::past(facts.until(self.as_of, undated, |zone, key| self.seen(zone, key)))
+    pub(super) fn facts(&self, facts: &Facts, undated: Undated) -> Facts {
+        facts.past(self.until(&facts.inventory, undated))
+    }
+
+    pub(super) fn until(&self, facts: &Inventory, undated: Undated) -> Inventory {
+        facts.until(self.as_of, undated, |zone, key| self.seen(zone, key))
     }
 
     fn seen(&self, zone: &str, key: CouplingKey) -> Option<Timestamp> {
@@ -286,7 +295,9 @@ impl Inventories {
             let mut parts = Leaves::new(&self.store, snapshot.clone());
             while let Some(text) = parts.next().await? {
                 for line in text.lines() {
-                    let leaf = Leaf::read(line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
+                    let mut leaf = Leaf::read(line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
+                    // Between the snapshot and the instant, the zone may have got another name.
+                    leaf.zone = decisions.names().name(&leaf.zone).to_owned();
                     let id = leaf.id.parse().map_err(|_| corrupt(&"a leaf's id cannot be read"))?;
                     if leaf.couplings == 1 {
                         let key = CouplingKey { mac: leaf.mac, ip: leaf.ip };
@@ -303,14 +314,15 @@ impl Inventories {
     pub(super) fn count_past(
         &self,
         state: &SubscriptionState,
-        facts: &Facts,
+        facts: &Arc<Facts>,
         revision: Revision,
         past: &Past,
     ) -> View {
+        let facts = &past.named(facts);
         let present = state.views.of_the_present();
         let count = |undated| {
             let ground = Ground {
-                facts: &past.facts(&facts.inventory, undated),
+                facts: &past.facts(facts, undated),
                 decisions: &past.decisions,
                 revision,
                 policy: &self.policy,

@@ -142,6 +142,7 @@ impl Inventories {
             let _place = place;
             let began = inventories.clock.now();
             let (facts, revision, decisions) = counted.snapshot();
+            let facts = counted.named(&facts, &decisions);
             let as_of = inventories.instant(&facts, None, now);
             let policy = &*inventories.policy;
             let inventory = facts.inventory.admitted(policy);
@@ -149,11 +150,13 @@ impl Inventories {
             // Of the facts of this survey, so that what came since cannot seem to be held by no feed.
             let held = inventories.held(&subscription, set, security::indicators_hit(&inventory), &known);
             let held = Arc::new(Handle::current().block_on(held)?);
-            let derived = security::derive(&survey, &inventory, &rules, BASELINE, false, &held.by_label);
+            let names = decisions.names();
+            let derived =
+                security::derive(&survey, &inventory, names, &rules, BASELINE, false, &held.by_label);
             let security = Arc::new(derived);
             let ended = inventories.clock.now();
             let rests = ended.plus(ended.since(began).saturating_mul(10).clamp(0, 10 * SECOND));
-            let holders = Arc::new(Holders::of(&survey, &inventory));
+            let holders = Arc::new(Holders::of(&survey, &inventory, names));
             let secured = Secured { revision, as_of, security, holders, held, rests };
             *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
             Ok(secured)

@@ -13,11 +13,11 @@ use super::zone_view::{Questions, Surveyor, ZoneView, zones};
 use super::{Facts, Revision};
 use crate::advisory::Components;
 use crate::census::{
-    Census, Classifier, CouplingKey, Decisions, DeviceId, Finding, Inventory, MacAddr, Policy, Routed,
-    Timestamp, UnlistedFindings, time::rfc3339,
+    Census, Classifier, CouplingKey, Decisions, DeviceId, Finding, Inventory, MacAddr, Mark, Policy, Routed,
+    Timestamp, UnlistedFindings, ZoneNames, time::rfc3339,
 };
 use crate::listing::map::{MapZone, Prefixes};
-use crate::listing::{Rows, Tabs};
+use crate::listing::{Filter, Rows, Tabs};
 use crate::wire::{
     Basis, CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, Explanation, SCHEMA, Subject,
 };
@@ -44,8 +44,10 @@ pub struct View {
 /// A zone and its numbers.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ZoneSummary {
-    /// Its name in the configuration of its sensors.
+    /// The label of its sensors, which their configuration names, or the name that a person gave it.
     pub name: String,
+    /// The labels under which sensors upload to it.
+    pub labels: Vec<ZoneLabel>,
     pub devices: u64,
     /// Devices that count.
     pub billable: u64,
@@ -55,6 +57,14 @@ pub struct ZoneSummary {
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_frame: Option<Timestamp>,
+}
+
+/// A label under which sensors upload to a zone.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct ZoneLabel {
+    pub label: String,
+    /// Who gave its facts to this zone; null if the zone has the label's name by itself.
+    pub named: Option<Mark>,
 }
 
 /// What a view is made of.
@@ -73,6 +83,7 @@ impl View {
     /// Surveys the zones that changed since the `former` views, and sums up.
     pub(super) fn new(ground: &Ground<'_>, former: &[Arc<Self>], made_at: Timestamp) -> Self {
         let surveyor = Surveyor {
+            facts: ground.facts,
             policy: ground.policy,
             decisions: ground.decisions,
             classifier: ground.classifier,
@@ -81,7 +92,7 @@ impl View {
             as_of: ground.as_of,
         };
         let former: Vec<_> = former.iter().map(|view| (&*view.zones, &*view.decisions)).collect();
-        let zones = zones(ground.facts, &surveyor, &former);
+        let zones = zones(&surveyor, &former);
         let (mut census, mut tabs) = (Census::default(), Tabs::default());
         for zone in &zones {
             census.add(&zone.census);
@@ -99,6 +110,26 @@ impl View {
             zones,
             decisions: Arc::clone(ground.decisions),
         }
+    }
+
+    /// The decisions under which it was made.
+    pub(super) fn decisions(&self) -> &Decisions {
+        &self.decisions
+    }
+
+    pub(in crate::plan::app) fn zone_names(&self) -> &ZoneNames {
+        self.decisions.names()
+    }
+
+    /// The name of the zone in which a label's facts count.
+    pub(in crate::plan::app) fn zone_name<'n>(&'n self, label: &'n str) -> &'n str {
+        self.decisions.names().name(label)
+    }
+
+    /// A filter that may name a zone by one of its labels.
+    pub(in crate::plan::app) fn by_name(&self, filter: &Filter) -> Filter {
+        let zone = filter.zone.as_deref().map(|label| self.zone_name(label).to_owned());
+        Filter { zone, ..filter.clone() }
     }
 
     /// Its zones, which other views may share, and about how much memory each takes.
@@ -185,8 +216,13 @@ impl View {
 
     /// The zones, by name.
     pub fn zones(&self) -> Vec<ZoneSummary> {
+        let label = |label: &String| {
+            let named = self.decisions.names().get(label).map(|decision| (*decision.mark).clone());
+            ZoneLabel { label: label.clone(), named }
+        };
         let summary = |zone: &Arc<ZoneView>| ZoneSummary {
             name: String::from(&*zone.name),
+            labels: zone.labels.iter().map(label).collect(),
             devices: zone.rows.len() as u64,
             billable: zone.census.billable,
             couplings: zone.couplings,

@@ -364,7 +364,10 @@ impl Inventories {
             let at = inventories.instant(&facts, as_of, inventories.clock.now());
             let view = Arc::new(match &past {
                 Some(past) => inventories.count_past(&counted, &facts, revision, past),
-                None => inventories.count(&counted, &facts, &decisions, revision, at),
+                None => {
+                    let facts = counted.named(&facts, &decisions);
+                    inventories.count(&counted, &facts, &decisions, revision, at)
+                }
             });
             if counted.views.keep(as_of, &view) {
                 // Pages that show the older one ask again.

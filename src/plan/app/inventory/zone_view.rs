@@ -27,6 +27,8 @@ use crate::wire::{CouplingRow, DeviceRow, Shown, UnaddressedEntry};
 #[derive(Debug)]
 pub(super) struct ZoneView {
     pub(super) name: Arc<str>,
+    /// Under which sensors upload to it.
+    pub(super) labels: Vec<String>,
     pub(super) rows: Rows,
     pub(super) tabs: Tabs,
     pub(super) census: Census,
@@ -54,6 +56,7 @@ pub(super) struct ZoneView {
 
 /// What zones are surveyed with.
 pub(super) struct Surveyor<'s> {
+    pub(super) facts: &'s Facts,
     pub(super) policy: &'s Policy,
     pub(super) decisions: &'s Decisions,
     pub(super) classifier: &'s (dyn Classifier + Send + Sync),
@@ -92,6 +95,7 @@ impl ZoneView {
         let components = components.unwrap_or_default();
         let view = Self {
             name: Arc::clone(name),
+            labels: surveyor.facts.labels(name),
             tabs: Tabs::new(&rows),
             rows,
             routed: Routed::all(&survey.lines),
@@ -129,6 +133,7 @@ impl ZoneView {
     pub(super) fn unknown(name: &str) -> Self {
         Self {
             name: Arc::from(name),
+            labels: Vec::new(),
             rows: Rows::default(),
             tabs: Tabs::default(),
             census: Census::default(),
@@ -252,10 +257,10 @@ impl Part<'_> {
 
 /// The zones of the facts, each surveyed anew unless one of `former` serves.
 pub(super) fn zones(
-    facts: &Facts,
     surveyor: &Surveyor<'_>,
     former: &[(&[Arc<ZoneView>], &Decisions)],
 ) -> Vec<Arc<ZoneView>> {
+    let facts = surveyor.facts;
     let all = facts.inventory.zones.iter();
     let parts: Vec<Part<'_>> =
         all.map(|(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former)).collect();

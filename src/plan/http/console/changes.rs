@@ -144,6 +144,7 @@ fn object(entry: &AlterationEntry) -> String {
             object.external_id.as_deref().unwrap_or_default(),
             object.source.as_deref().unwrap_or_default()
         ),
+        "zone" => format!("the zone of the label {}", object.zone.as_deref().unwrap_or_default()),
         kind => format!("{kind} of {coupling}"),
     }
 }

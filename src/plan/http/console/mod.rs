@@ -124,7 +124,8 @@ pub fn router(service: &App) -> Router<App> {
         .route("/vulnerabilities", get(vulnerabilities::list))
         .route("/vulnerabilities/coverage", get(vulnerabilities::coverage))
         .route("/vulnerabilities/{cve}", get(vulnerabilities::show))
-        .route("/zones", get(zones::show))
+        .route("/zones", get(zones::show).post(zones::change))
+        .route("/zones/undo", get(zones::back).post(zones::undo))
         .route("/events", get(events::stream));
     Router::new()
         .route("/", get(subscriptions::start))
