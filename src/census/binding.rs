@@ -14,7 +14,7 @@ use super::on_link::OnLink;
 use super::policy::Policy;
 use super::sign::Sign;
 use super::time::{MINUTE, Timestamp};
-use super::trust::{self, Grounds};
+use super::trust::{self, Caution, Grounds};
 use super::windows::same_minute;
 
 /// How many MACs with one public address each make a /24 (IPv6: /64) one of hosts on the link (I4).
@@ -75,6 +75,8 @@ pub(super) struct Bindings<'a> {
     pub(super) on_link: OnLink,
     /// MACs that hold a lease and never sent a frame (I8g).
     pub(super) silent: HashSet<MacAddr>,
+    /// Couplings that a card used and does not own, because others proved the address: each with one of them.
+    pub(super) lost: Vec<(CouplingKey, MacAddr)>,
 }
 
 /// A coupling with its binding.
@@ -150,7 +152,9 @@ impl<'a> Bindings<'a> {
         let owned = couplings.iter().filter(|c| c.binding == Binding::Proven);
         for c in owned.filter(|c| is_short || trust::is_confirmed(c.facts)) {
             if let Some(taught) = zone.segment.routers.get(&c.key.ip) {
-                let grounds = Grounds::heard(taught.heard(), NAMED);
+                let (named, windows) = taught.heard();
+                let claimed = c.facts.proof().map_or(named, |proof| named.max(proof.at));
+                let grounds = Grounds::heard((claimed, windows), NAMED);
                 forwarding.note(c.key.mac, Forwards::RouterOption(c.key.ip), grounds);
             }
         }
@@ -159,7 +163,8 @@ impl<'a> Bindings<'a> {
             proofs.learn(&couplings);
             forwarding.compare(&couplings, &on_link, &proofs);
         }
-        let local = judge_inferred(&couplings, &on_link, &proofs, &forwarding);
+        let mut lost = Vec::new();
+        let local = judge_inferred(&couplings, &on_link, &proofs, &forwarding, &mut lost);
         for (c, local) in couplings.iter_mut().zip(local) {
             if c.binding == Binding::Inferred && !local {
                 c.binding = Binding::Routed;
@@ -177,12 +182,32 @@ impl<'a> Bindings<'a> {
             doubted: doubted.into_iter().map(|(mac, (why, facts))| (mac, (why, facts.first))).collect(),
             on_link,
             silent: proofs.silent,
+            lost,
         }
+    }
+
+    /// The couplings that a card lost to another one which proved the address late, while the card used it: each with the
+    /// other card and the instant of its proof (I15d).
+    pub(super) fn taken<'t>(
+        &'t self,
+        caution: &'t Caution<'_>,
+    ) -> impl Iterator<Item = (CouplingKey, MacAddr, Timestamp)> + 't {
+        let facts = |key: &CouplingKey| Some(self.couplings.get(self.place_of(key)?)?.facts);
+        self.lost.iter().filter_map(move |(key, by)| {
+            let used = facts(key)?;
+            let at = facts(&CouplingKey { mac: *by, ip: key.ip })?.proof()?.at;
+            let in_use = at.since(used.last_seen) < caution.grace;
+            (in_use && caution.is_late(at, used.first_seen)).then_some((*key, *by, at))
+        })
+    }
+
+    fn place_of(&self, key: &CouplingKey) -> Option<usize> {
+        self.couplings.binary_search_by(|c| c.key.cmp(key)).ok()
     }
 
     /// The place of a coupling that belongs to a device.
     pub(super) fn place(&self, key: &CouplingKey) -> Option<u32> {
-        let place = self.couplings.binary_search_by(|c| c.key.cmp(key)).ok()?;
+        let place = self.place_of(key)?;
         self.couplings.get(place).filter(|c| c.binding.is_local())?;
         u32::try_from(place).ok()
     }
@@ -306,9 +331,9 @@ impl Proofs {
         self.pairs.iter().skip(start).take_while(move |(known, _)| *known == ip).map(|(_, mac)| *mac)
     }
 
-    /// Whether another MAC than `mac` proves the address, which is not only its holder's lease (I8g).
-    fn elsewhere(&self, ip: IpAddr, mac: MacAddr) -> bool {
-        self.of(ip).any(|other| other != mac && !self.silent.contains(&other))
+    /// Another MAC than `mac` that proves the address, which is not only its holder's lease (I8g).
+    fn elsewhere(&self, ip: IpAddr, mac: MacAddr) -> Option<MacAddr> {
+        self.of(ip).find(|other| *other != mac && !self.silent.contains(other))
     }
 
     /// The number of MACs that prove addresses in the prefix, up to two.
@@ -364,7 +389,7 @@ impl Forwarding {
                         foreign.extend([(c.facts.first_seen, host, ip), (c.facts.last_seen, host, ip)]);
                     }
                 }
-                if proofs.elsewhere(ip, mac) {
+                if proofs.elsewhere(ip, mac).is_some() {
                     self.note(mac, Forwards::ProvenElsewhere(ip), seen);
                 } else if off_link && !is_public(ip) && c.is_far(is_short) {
                     self.note(mac, Forwards::OffLink(ip), seen);
@@ -413,6 +438,7 @@ fn judge_inferred(
     on_link: &OnLink,
     proofs: &Proofs,
     forwarding: &Forwarding,
+    lost: &mut Vec<(CouplingKey, MacAddr)>,
 ) -> Vec<bool> {
     let mut local = vec![false; couplings.len()];
     // By /24 or /64: the MACs with one public address there, and the places of these couplings.
@@ -432,7 +458,8 @@ fn judge_inferred(
             let ip = c.key.ip;
             let is_own = if forwards {
                 own == Some(ip)
-            } else if proofs.elsewhere(ip, c.key.mac) {
+            } else if let Some(other) = proofs.elsewhere(ip, c.key.mac) {
+                lost.extend(c.is_near(is_short).then_some((c.key, other)));
                 false
             } else if on_link.contains(ip) {
                 !(passes && is_passed(c, is_short))
@@ -487,7 +514,7 @@ fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
         c.binding == Binding::Inferred && own && lasts
     });
     let (only, more) = (near.next()?, near.next());
-    (more.is_none() && !proofs.elsewhere(only.key.ip, only.key.mac)).then_some(only.key.ip)
+    (more.is_none() && proofs.elsewhere(only.key.ip, only.key.mac).is_none()).then_some(only.key.ip)
 }
 
 /// So many addresses of one family, seen only with lowered TTLs, are those of hosts behind a MAC, whatever prefix is taught.

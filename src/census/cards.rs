@@ -113,7 +113,7 @@ impl<'b, 'a> Cards<'b, 'a> {
         let Some((lease, _, successor)) = lasting.filter(is_heard).or(newest) else { return Vec::new() };
         let booted = station
             .and_then(|s| s.evidence.iter().filter(|e| e.field == Field::DhcpBoot).map(|e| e.at).min());
-        let given = v4().flat_map(|(_, c)| [c.facts.lease_began(), c.facts.leased_at()]).flatten();
+        let given = v4().filter_map(|(_, c)| c.facts.lease_began());
         let first_lease = booted.and_then(|at| given.filter(|given| *given >= at).min());
         let left = |c: &Bound<'_>| {
             if c.facts.leased_at().is_some() || is_link_local(c.key.ip) {

@@ -524,7 +524,8 @@ pub fn cleaned(bytes: &[u8]) -> Option<Cow<'_, str>> {
     (!trimmed.is_empty()).then(|| Cow::Owned(trimmed.to_owned()))
 }
 
-fn is_format(c: char) -> bool {
+/// Whether nobody sees the character: it only says how others are written.
+pub fn is_format(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
 }
 

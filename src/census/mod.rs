@@ -84,7 +84,7 @@ pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Rul
 pub use decisions::{Decisions, ZoneDecisions};
 pub use device::{BadDeviceId, Device, DeviceId};
 pub use device_decisions::DeviceDecisions;
-pub use evidence::{Evidence, Family, Field, UnknownField, VALUE_BYTES, clean, cleaned};
+pub use evidence::{Evidence, Family, Field, UnknownField, VALUE_BYTES, clean, cleaned, is_format};
 pub use evidence_set::{EvidenceSet, VALUES_PER_FIELD};
 pub use exchange::Exchange;
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};

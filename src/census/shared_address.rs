@@ -106,7 +106,8 @@ pub(super) fn ports(
         // With a proof of whatever MAC, a management address is two independent kinds of facts (I15b).
         let rank = |i: &u32| {
             let is_stated = proofs(i).any(Sign::MANAGEMENT);
-            cards.get(*i).map(|c| (!confirmed(c, is_stated), c.passing, is_stated))
+            let is_unused = |c: &Bound<'_>| !c.facts.shows_use(caution.is_short);
+            cards.get(*i).map(|c| (!confirmed(c, is_stated), c.passing, is_unused(c), is_stated))
         };
         let device = own.into_iter().min_by_key(rank).or_else(|| ports.first().copied());
         let Some(device) = device else { continue };

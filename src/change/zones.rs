@@ -8,7 +8,7 @@ use super::drafter::ChangeDrafter;
 use super::limits::ZONE;
 use super::refusal::ChangeRefusal;
 use super::request::ZoneRequest;
-use crate::census::{Decisions, Object, Ruling, Zone};
+use crate::census::{Decisions, Object, Ruling, Zone, is_format};
 
 impl<'s> ChangeDrafter<'s, '_> {
     /// Lets the facts of a zone count under another name.
@@ -17,8 +17,11 @@ impl<'s> ChangeDrafter<'s, '_> {
     /// If there is no such zone, or the name is invalid, or another zone's.
     pub(crate) fn zone(&self, ask: &ZoneRequest) -> Result<Draft, ChangeRefusal> {
         let (zone, name) = ask.names();
-        let (zone, name) = (zone.trim(), name.trim());
-        if !(1..=ZONE).contains(&name.len()) || name.contains(char::is_control) {
+        // A zone that is there is taken as it is written: sensors may upload labels that end with a space.
+        let is_new = matches!(ask, ZoneRequest::Rename { .. });
+        let name = if is_new { name.trim() } else { name };
+        let is_hidden = |c: char| c.is_control() || is_format(c);
+        if !(1..=ZONE).contains(&name.len()) || is_new && name.contains(is_hidden) {
             return Err(ChangeRefusal::BadZone);
         }
         let capped = |text: &str| text.chars().take(ZONE).collect::<String>();

@@ -237,7 +237,7 @@ async fn each_refusal_of_a_change_of_zones_is_its_own_problem(plan: Plan) {
     merge(&plan, "hq", "nowhere").await.fails(404, "not-found");
     merge(&plan, "hq", "hq").await.fails(422, "invalid-name");
     rename(&plan, "hq", "HQ").await.fails(409, "zone-name-taken");
-    for name in ["", "  ", "a\u{7}b", &"x".repeat(65)] {
+    for name in ["", "  ", "a\u{7}b", "HQ\u{200b}", &"x".repeat(65)] {
         rename(&plan, "hq", name).await.fails(422, "invalid-name");
     }
     merge(&plan, "HQ", "hq").await.succeeds(200);
@@ -257,6 +257,11 @@ async fn each_refusal_of_a_change_of_zones_is_its_own_problem(plan: Plan) {
     merge(&plan, "HQ", "hq").await.succeeds(200);
     undo(&plan, 6).await.fails(409, "change-touched");
     assert_eq!(billable(&plan).await, 4);
+    // A label that ends with a space is another one than that without.
+    Seen::default().arp(A, "10.0.0.77", "iot-z").send(&plan, &first, 3, "hq ").await;
+    merge(&plan, "hq ", "hq ").await.fails(422, "invalid-name");
+    merge(&plan, "hq ", "branch").await.succeeds(200);
+    assert_eq!(zones(&plan).await[0], json!(["branch", ["branch", "hq "], 2]));
 }
 
 async fn zones_are_changed_only_as_the_caller_has_seen_them(plan: Plan) {

@@ -114,7 +114,9 @@ fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
 fn what_was_known_is_known_again_after_a_kill_and_after_a_stop() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"
-        again() { "$SENSOR" run --config sensor.toml 2>>log & PID=$!; }
+        # Before it serves, it does not catch a signal either.
+        again() { "$SENSOR" run --config sensor.toml 2>>log & PID=$!
+                  WANT="the running sensor" until_says "$SENSOR" top --once --config sensor.toml; }
         stop
         echo '[spool]
         checkpoint_every = "1s"' >>sensor.toml
@@ -127,11 +129,11 @@ fn what_was_known_is_known_again_after_a_kill_and_after_a_stop() {
         # Nobody speaks any more.
         ip link set gen0 down
         again
-        for _ in $(seq 200); do devices >after 2>/dev/null && break; sleep 0.05; done
+        devices >after
         grep -q "^10.9.0.1 " after
         stop
         again
-        for _ in $(seq 200); do devices >after 2>/dev/null && break; sleep 0.05; done
+        devices >after
         grep -q "^10.9.0.1 " after
         "$SENSOR" explain 10.9.0.1 --config sensor.toml >after
         stop

@@ -124,6 +124,9 @@ pub(in crate::census) fn claims(
         let known = bindings.known_since(port.key.mac).unwrap_or(port.facts.first_seen);
         out.push(Finding::port_late(zone, port.key, known, port.facts.first_seen));
     }
+    for (key, by, at) in bindings.taken(caution) {
+        out.push(Finding::address_taken(zone, key, by, at));
+    }
     for prefix in &bindings.on_link.doubted {
         out.push(Finding::prefix_held(zone, *prefix));
     }

@@ -212,6 +212,19 @@ impl Finding {
             .between(since, since)
     }
 
+    /// A card proved the address `at` that instant, which another one had used for long, and still did (I15d).
+    pub fn address_taken(zone: &str, used: CouplingKey, by: MacAddr, at: Timestamp) -> Self {
+        let CouplingKey { mac, ip } = used;
+        let sentence = format!(
+            "{mac} no longer counts with {ip}, because {by} proved that address at {at}, while {mac} was using it (I15)"
+        );
+        let advice = "if the address belongs to the first card, somebody sends frames as the other one: find the switch \
+                      port that they come from";
+        Self::new(FindingKind::ClaimLate, zone, &format!("{mac} lost {ip}"), sentence, advice)
+            .about(Subjects::default().macs([mac, by]).addresses([ip]))
+            .between(at, at)
+    }
+
     /// The card of `port` was `known`, and says since `since` that the address manages it, which is another device's (I15d).
     pub fn port_late(zone: &str, port: CouplingKey, known: Timestamp, since: Timestamp) -> Self {
         let CouplingKey { mac, ip } = port;

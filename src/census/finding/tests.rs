@@ -35,6 +35,7 @@ fn each() -> Vec<Finding> {
         Finding::prefix_held("hq", prefix("10.0.0.4/30")),
         Finding::join_late("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
         Finding::forwards_late("hq", A, at(0), at(7_200)),
+        Finding::address_taken("hq", CouplingKey { mac: A, ip: ip(2) }, B, at(7_200)),
         Finding::port_late("hq", CouplingKey { mac: A, ip: ip(2) }, at(0), at(7_200)),
         Finding::clock_jump("hq", 1, (at(7), at(2_147_483_647)), believed),
         Finding::prefix_conflict("hq", prefix("10.0.0.0/16"), [prefix("10.0.4.0/24"), prefix("10.0.2.0/24")]),

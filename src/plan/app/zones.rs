@@ -123,5 +123,5 @@ pub(super) async fn label<A: Permission>(
         return Ok(zone);
     }
     let labels = app.inventories()?.labels(may.id()).await?;
-    Ok(labels.get(zone.trim()).and_then(|labels| labels.first()).cloned().unwrap_or(zone))
+    Ok(labels.get(zone.as_str()).and_then(|labels| labels.first()).cloned().unwrap_or(zone))
 }

@@ -39,7 +39,9 @@ const MULTI_TOO: Host = at(MULTI, host(MULTI.mac, 71).ip);
 /// It left an address by a lease, one of its maker, and one that it made itself.
 const MOVED: Host = camera(91);
 pub(super) const LEFT: Host = at(MOVED, host(MOVED.mac, 90).ip);
-const FACTORY: Host = camera(92);
+pub(super) const FACTORY: Host = camera(92);
+/// When it takes its first lease, in seconds.
+pub(super) const BOOTED: i64 = 1_950;
 pub(super) const FROM_FACTORY: Host = at(FACTORY, [192, 168, 1, 108]);
 const ALONE: Host = camera(93);
 pub(super) const SELF_MADE: Host = at(ALONE, [169, 254, 7, 7]);
