@@ -11,7 +11,7 @@ use super::evidence_set::EvidenceSet;
 use super::mac::MacAddr;
 use super::repeat::Repeat;
 use super::sign::{Sign, Signs};
-use super::time::{DAY, Timestamp};
+use super::time::{DAY, MINUTE, Timestamp};
 use super::windows::Windows;
 
 /// A coupling remembers for this many days before the day of its newest frame whether it was seen. More than the 30 days
@@ -318,6 +318,15 @@ impl Coupling {
         if is_later(out.leased_at) {
             out.leased_at = OptionalTime::of(out.last_seen);
         }
+        // Signs whose first minute is kept and came later were not there yet.
+        let mut later = Signs::default();
+        for (shown, repeat) in out.repeats() {
+            if !repeat.is_never() && repeat.is_since(as_of.plus(MINUTE)) {
+                *repeat = Repeat::NEVER;
+                later = later.union(shown);
+            }
+        }
+        out.signs = out.signs.difference(later);
         if is_later(self.announced_at) {
             out.signs = out.signs.without(Sign::Announced);
             out.announced_at = OptionalTime::NEVER;
