@@ -73,8 +73,8 @@ pub(super) fn bridges(
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
 ///
 /// A card that has other addresses must say so in two minutes, and be of the device's make. Else its coupling with the
-/// address is not a device either, as nobody uses the address from it (I15b): these are in `unaccepted`. Those are in `late`
-/// that say so long after they were known, each with its address.
+/// address is not a device either, as nobody uses the address from it (I15b): these are in `unaccepted`. Those of cards
+/// that say so long after they were known are in `late`.
 pub(super) fn ports(
     cards: &Cards<'_, '_>,
     shared: &Shared,

@@ -1,6 +1,6 @@
 //! The set of advisories in use, and what it says about the devices of each subscription.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -14,7 +14,9 @@ use super::vulnerability_tally::Tally;
 use super::{App, Refusal, aside, freshness};
 use crate::advisory::{CveId, Firmware, Products};
 use crate::census::{Category, DeviceId, Reason, Timestamp, Verdict as Counted};
-use crate::plan::advisories::{AdvisoryError, AdvisorySet, CveFacts, Subject, SubjectResult, Tables, judge};
+use crate::plan::advisories::{
+    AdvisoryError, AdvisorySet, CveFacts, Found, Subject, SubjectResult, Tables, judge,
+};
 use crate::security::{Recommendation, Ruleset};
 use crate::wire::{DeviceRow, SubscriptionId};
 
@@ -70,6 +72,30 @@ pub(super) struct Judgement {
     pub(super) advice: Arc<Advice>,
     /// What is said of the components that its banners name.
     pub(super) components: ThinVec<JudgedComponent>,
+}
+
+impl Judgement {
+    /// What the device has and possibly has of itself, and then by its components: each CVE once.
+    pub(super) fn claimed(&self) -> impl Iterator<Item = Claimed<'_>> {
+        let own = self.result.found.iter().map(|found| Claimed { found: *found, component: None });
+        let others = self.components.iter().flat_map(|component| {
+            component
+                .result
+                .found
+                .iter()
+                .map(move |found| Claimed { found: *found, component: Some(component) })
+        });
+        let mut known = BTreeSet::new();
+        let is_own = |cve| self.result.found.iter().any(|found| found.cve == cve);
+        own.chain(others.filter(move |c| !is_own(c.found.cve) && known.insert(c.found.cve)))
+    }
+}
+
+/// A vulnerability of a device itself, or of a component that it names.
+#[derive(Clone, Copy)]
+pub(super) struct Claimed<'j> {
+    pub(super) found: Found,
+    pub(super) component: Option<&'j JudgedComponent>,
 }
 
 /// What the set says about a component of a device.
@@ -272,7 +298,7 @@ impl Judged {
         };
         let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
         let mut tally = Tally::new(devices.values().map(|judgement| &judgement.result), &facts);
-        tally.add_components(devices.values().map(|judgement| judgement.components.as_slice()));
+        tally.add_components(devices.values().filter(|judgement| !judgement.components.is_empty()));
         let recommendations = vulnerability_advice::recommendations(&rules, view, &devices);
         let (as_of, revision) = (view.as_of, view.revision);
         Ok(Self { as_of, revision, set, devices, facts, tally, recommendations, rules, known: results })

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::advisories::{Judged, JudgedComponent, Judgement};
+use super::advisories::{Claimed, Judged, Judgement};
 pub use super::vulnerability_answers::{
     AffectedDevice, Confidence, Coverage, CoverageRow, CveAnswer, CveSource, DeviceVulnerabilities,
     DeviceVulnerability, Finding, Product, Totals, Vulnerability, VulnerabilityEntry, VulnerabilityList,
@@ -91,7 +91,7 @@ pub async fn show(app: &App, may: &May<View>, cve: &str) -> Result<CveAnswer, Re
     }
     let mut found: Vec<(&DeviceId, &Judgement, Claimed<'_>)> = Vec::new();
     for (device, judgement) in &judged.devices {
-        let of_cve = claimed(judgement).find(|claimed| claimed.found.cve == id);
+        let of_cve = judgement.claimed().find(|claimed| claimed.found.cve == id);
         found.extend(of_cve.map(|claimed| (device, judgement, claimed)));
     }
     found.sort_by_key(|(device, _, claimed)| (confidence(claimed.found.verdict), **device));
@@ -147,7 +147,7 @@ pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVul
         return Ok(DeviceVulnerabilities::nothing(view.as_of, row));
     };
     let mut found: Vec<(Claimed<'_>, &CveFacts)> =
-        claimed(judgement).filter_map(|c| Some((c, judged.facts.get(&c.found.cve)?))).collect();
+        judgement.claimed().filter_map(|c| Some((c, judged.facts.get(&c.found.cve)?))).collect();
     found.sort_by_key(|(c, facts)| (confidence(c.found.verdict), priority(c.found.cve, facts)));
     let unlisted = found.len().saturating_sub(LISTED) as u64;
     found.truncate(LISTED);
@@ -259,22 +259,6 @@ const fn confidence(verdict: Verdict) -> Confidence {
         _ if verdict.is_confirmed() => Confidence::Confirmed,
         _ => Confidence::Possible,
     }
-}
-
-/// A vulnerability of a device itself, or of a component that it names.
-#[derive(Clone, Copy)]
-struct Claimed<'j> {
-    found: Found,
-    component: Option<&'j JudgedComponent>,
-}
-
-/// What a device has and possibly has, first of itself, then of its components.
-fn claimed(judgement: &Judgement) -> impl Iterator<Item = Claimed<'_>> {
-    let own = judgement.result.found.iter().map(|found| Claimed { found: *found, component: None });
-    let others = judgement.components.iter().flat_map(|component| {
-        component.result.found.iter().map(move |found| Claimed { found: *found, component: Some(component) })
-    });
-    own.chain(others)
 }
 
 fn named(record: &Record) -> Option<String> {
